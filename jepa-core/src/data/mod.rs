@@ -1,0 +1,73 @@
+//! Where samples come from: sources, the ordered loader, quarantine.
+
+mod loader;
+
+pub use loader::{Loader, LoaderConfig, Prepared, Quarantine, QuarantineEntry};
+
+use crate::error::Result;
+
+/// Which part of a data set is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// What training and the probes' training sets read.
+    Train,
+    /// What probes are scored on; a source without a test part says so with an error.
+    Test,
+}
+
+/// A data set that is read by index. Implementations are plain readers: order, retries and threads are not theirs.
+pub trait Source: Send + Sync {
+    /// One decoded sample, before augmentation.
+    type Sample: Send;
+
+    /// Number of samples.
+    fn len(&self) -> usize;
+
+    /// Whether there is nothing to read.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads and decodes sample `index`; an error quarantines that sample and training goes on.
+    fn read(&self, index: usize) -> Result<Self::Sample>;
+
+    /// The class of sample `index`, where the data set has labels.
+    fn label(&self, index: usize) -> Option<u32>;
+
+    /// Names of the classes, empty without labels.
+    fn classes(&self) -> &[String];
+
+    /// What a person calls sample `index`: a path, or "image 17 of train-images.gz".
+    fn name(&self, index: usize) -> String;
+
+    /// One line on what this is: format, origin, number of samples. Synthetic data says so here.
+    fn describe(&self) -> String;
+}
+
+/// `builtin`, a folder, a file, or `format:path`, as given to `--data`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataSpec {
+    /// The format's name when one was given (`idx`, `cifar10`, `folder`, `builtin`, ..).
+    pub format: Option<String>,
+    /// The path, absent for `builtin`.
+    pub path: Option<std::path::PathBuf>,
+    /// As the user wrote it.
+    pub text: String,
+}
+
+impl DataSpec {
+    /// Parses a specification. `formats` are the names a variant knows; a prefix that is not one of them belongs to
+    /// the path.
+    pub fn parse(text: &str, formats: &[&str]) -> Self {
+        let text = text.trim().to_owned();
+        if text == "builtin" {
+            return Self { format: Some("builtin".into()), path: None, text };
+        }
+        if let Some((format, path)) = text.split_once(':')
+            && formats.contains(&format)
+        {
+            return Self { format: Some(format.to_owned()), path: Some(path.into()), text };
+        }
+        Self { format: None, path: Some((&text).into()), text }
+    }
+}

@@ -1,0 +1,143 @@
+//! Engine names to devices. The only file that constructs one.
+//!
+//! `cpu` (pure Rust, the reference), `cuda:0`, `vulkan:0`, `wgpu:0`, `tch:cpu`, `tch:cuda:0`, and `auto`: the first GPU
+//! engine compiled in whose start-up check agrees with the CPU, else `cpu`. Which names a binary knows depends on its
+//! cargo features.
+
+use burn::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::host;
+
+/// A device with the name it was asked for by.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Name as a user writes it.
+    pub name: String,
+    /// Plain device, without autodiff.
+    pub device: Device,
+}
+
+/// The engine names this binary was built with; `:0` stands for any index.
+pub fn available() -> Vec<&'static str> {
+    let mut names = vec!["auto", "cpu"];
+    if cfg!(feature = "cuda") {
+        names.push("cuda:0");
+    }
+    if cfg!(feature = "vulkan") {
+        names.push("vulkan:0");
+    }
+    if cfg!(feature = "wgpu") {
+        names.push("wgpu:0");
+    }
+    if cfg!(feature = "tch") {
+        names.extend(["tch:cpu", "tch:cuda:0"]);
+    }
+    names
+}
+
+impl Engine {
+    /// The CPU engine.
+    pub fn cpu() -> Self {
+        Self { name: "cpu".into(), device: Device::flex() }
+    }
+
+    /// Whether tensors live in host memory, so that replicas on threads make sense.
+    pub fn is_cpu(&self) -> bool {
+        self.name == "cpu"
+    }
+
+    /// Parses an engine name and opens the device. A GPU engine must agree with the CPU on a small computation.
+    pub fn open(name: &str) -> Result<Self> {
+        if name == "auto" {
+            for candidate in available().into_iter().filter(|n| n.contains(":0")) {
+                match Self::open(candidate) {
+                    Ok(engine) => return Ok(engine),
+                    Err(error) => tracing::info!("{candidate} is not used: {error}"),
+                }
+            }
+            return Ok(Self::cpu());
+        }
+        let unknown = || Error::unknown("engine", name, &available());
+        let (kind, index) = match name.rsplit_once(':') {
+            Some((kind, index)) if index.chars().all(|c| c.is_ascii_digit()) && !index.is_empty() => {
+                (kind, index.parse::<usize>().map_err(|_| unknown())?)
+            }
+            _ => (name, 0),
+        };
+        if kind == "cpu" {
+            return Ok(Self::cpu());
+        }
+        let known = available().iter().any(|a| a.strip_suffix(":0").unwrap_or(a) == kind);
+        if !known {
+            return Err(unknown());
+        }
+        // Engines panic when a driver is missing; that is an answer here, not a crash.
+        let device = quietly(|| construct(kind, index))
+            .flatten()
+            .ok_or_else(|| Error::Engine(format!("`{name}` cannot be opened on this machine: no such device, or its driver is missing")))?;
+        let engine = Self { name: name.to_owned(), device };
+        engine.start_up_check()?;
+        Ok(engine)
+    }
+
+    fn start_up_check(&self) -> Result<()> {
+        let run = |device: &Device| -> Result<Vec<f32>> {
+            let ramp = |n: usize, k: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * k).sin()).collect() };
+            let a = Tensor::<2>::from_data(TensorData::new(ramp(48 * 64, 0.37), [48, 64]), device);
+            let b = Tensor::<2>::from_data(TensorData::new(ramp(64 * 40, 0.11), [64, 40]), device);
+            host::read(burn::tensor::activation::softmax(a.matmul(b), 1))
+        };
+        let (here, there) = (run(&Device::flex())?, quietly(|| run(&self.device)).unwrap_or_else(|| Err(Error::Engine("it crashed".into()))));
+        let difference = match there {
+            Ok(values) if values.len() == here.len() => {
+                here.iter().zip(&values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+            }
+            Ok(_) => f32::INFINITY,
+            Err(error) => return Err(Error::Engine(format!("`{}` failed its start-up check: {error}", self.name))),
+        };
+        if difference < 1e-3 {
+            Ok(())
+        } else {
+            Err(Error::Engine(format!("`{}` failed its start-up check: differs from the CPU by {difference}", self.name)))
+        }
+    }
+}
+
+/// Runs `f` without letting a panic out or its message onto the terminal.
+fn quietly<T>(f: impl FnOnce() -> T) -> Option<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).ok();
+    std::panic::set_hook(hook);
+    result
+}
+
+#[allow(unused_variables, clippy::missing_const_for_fn)]
+fn construct(kind: &str, index: usize) -> Option<Device> {
+    match kind {
+        #[cfg(feature = "cuda")]
+        "cuda" => Some(Device::cuda(index)),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Some(Device::vulkan(gpu(index))),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Some(Device::wgpu(gpu(index))),
+        #[cfg(feature = "tch")]
+        #[allow(deprecated)]
+        "tch:cpu" => Some(Device::libtorch()),
+        #[cfg(feature = "tch")]
+        #[allow(deprecated)]
+        "tch:cuda" => Some(Device::libtorch_cuda(index)),
+        _ => None,
+    }
+}
+
+/// Index 0 is the best device of the graphics API, whatever its kind; others count discrete GPUs.
+#[cfg(any(feature = "vulkan", feature = "wgpu"))]
+fn gpu(index: usize) -> burn::tensor::DeviceKind {
+    match index {
+        0 => burn::tensor::DeviceKind::DefaultDevice,
+        n => burn::tensor::DeviceKind::DiscreteGpu(n),
+    }
+}
+

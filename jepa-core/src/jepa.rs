@@ -1,0 +1,119 @@
+//! The sentence every variant is an instance of: **E(x, y, z) = D(s_y, Pred(s_x, z))**.
+//!
+//! x is what is seen, y what is hidden, z what the prediction is conditioned on; s_x = Enc(x), s_y = Enc'(y). A variant
+//! says what its x, y, z, Enc and Pred are by implementing [`Jepa`]; where Enc' comes from is a [`TargetSource`]; D and
+//! what keeps the encoder from collapsing are an [`Objective`](crate::objective::Objective). Everything else (training,
+//! probes, checkpoints, diagnostics) works on any `Jepa`.
+
+use std::ops::Range;
+
+use burn::module::Module;
+use burn::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One architecture of the family: s_x, Pred, and what s_y is computed with.
+pub trait Jepa: Module + Sync {
+    /// What the loader hands over: samples and masks on the host.
+    type Batch: Batch;
+    /// The part that the target follows, usually the context encoder. Frozen features come from it.
+    type Target: Module + Sync;
+
+    /// The part of this network that the target copies.
+    fn target(&self) -> &Self::Target;
+
+    /// One forward pass. `target` computes s_y; it is on a plain device unless the target source is
+    /// [`TargetSource::Shared`]. Inputs are uploaded to `step.device`, a plain device: tensors become tracked by meeting
+    /// the parameters.
+    fn forward(&self, target: &Self::Target, batch: &Self::Batch, step: &Step) -> Forward;
+
+    /// Frozen features of clean samples: [batch, tokens, width].
+    fn features(encoder: &Self::Target, batch: &Self::Batch, device: &Device) -> Tensor<3>;
+}
+
+/// A collated batch on the host. Cutting it up must not change what a sample contributes.
+pub trait Batch: Clone + Send + Sync + 'static {
+    /// Number of samples.
+    fn len(&self) -> usize;
+
+    /// Whether there are no samples.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The samples `range` with their masks, for one replica.
+    fn shard(&self, range: Range<usize>) -> Self;
+
+    /// Figures of this batch worth logging, such as mask lengths.
+    fn figures(&self) -> Vec<(&'static str, f64)>;
+
+    /// The same batch with other values in everything the context must not see (`hidden`), or in what it does see
+    /// otherwise. The conformance suite checks with it that nothing hidden leaks.
+    fn disturbed(&self, hidden: bool) -> Self;
+}
+
+/// Where in the run a forward pass stands. Everything random in it is keyed by this.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Number of the step, from 1.
+    pub number: u64,
+    /// Steps of the whole run.
+    pub total: u64,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Where inputs go; plain.
+    pub device: Device,
+}
+
+/// What one forward pass gives to the objective.
+#[derive(Debug)]
+pub struct Forward {
+    /// Predictions beside their targets.
+    pub pairs: Vec<Pair>,
+    /// Embeddings that regularisers and checks may read.
+    pub embeddings: Vec<(Role, Tensor<3>)>,
+    /// Weighted terms that belong to the architecture alone, averaged over this batch's samples.
+    pub terms: Vec<(&'static str, Tensor<1>)>,
+}
+
+impl Forward {
+    /// The embeddings of `role`.
+    pub fn embedding(&self, role: Role) -> Option<&Tensor<3>> {
+        self.embeddings.iter().find(|(r, _)| *r == role).map(|(_, t)| t)
+    }
+}
+
+/// Pred(s_x, z) beside s_y, both [rows, tokens, width].
+#[derive(Debug)]
+pub struct Pair {
+    /// The prediction.
+    pub predicted: Tensor<3>,
+    /// The target, before normalisation.
+    pub target: Tensor<3>,
+}
+
+/// Whose embedding it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// s_x: [batch, visible tokens, width].
+    Context,
+    /// Pred(s_x, z): [rows, hidden tokens, width].
+    Predicted,
+    /// s_y: [rows, hidden tokens, width].
+    Target,
+}
+
+/// Where s_y comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetSource {
+    /// A slow copy of the encoder: θ' ← m θ' + (1 − m) θ after each update, m from the schedule.
+    Ema,
+    /// The encoder itself, without gradient.
+    StopGradient,
+    /// The encoder itself, with gradient.
+    Shared,
+    /// The encoder as it was when training began.
+    Frozen,
+}

@@ -1,0 +1,131 @@
+//! Masked prediction on patches: the networks of I-JEPA and of everything that is I-JEPA on other tokens.
+
+use std::ops::Range;
+
+use burn::module::Module;
+use burn::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::jepa::{Batch, Forward, Jepa, Pair, Role, Step};
+use crate::masks::{MaskSet, gather, repeat_interleave};
+use crate::nn::{Encoder, Predictor};
+
+/// Samples cut into patches, with masks when they are to be trained on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatchBatch {
+    values: Vec<f32>,
+    /// samples, tokens, values a patch
+    shape: [usize; 3],
+    masks: Option<MaskSet>,
+}
+
+impl PatchBatch {
+    /// `values` row-major [samples, tokens, values a patch]; masks must be for as many samples and tokens.
+    pub fn new(values: Vec<f32>, shape: [usize; 3], masks: Option<MaskSet>) -> Result<Self> {
+        let [samples, tokens, _] = shape;
+        let fits = masks.as_ref().is_none_or(|m| {
+            m.context.iter().chain(&m.target).all(|mask| mask.batch() == samples && mask.tokens() == tokens)
+                && !m.context.is_empty()
+                && !m.target.is_empty()
+        });
+        if values.len() != shape.iter().product::<usize>() || samples == 0 || !fits {
+            return Err(Error::Engine(format!("{} values and {masks:?} do not make a batch of {shape:?}", values.len())));
+        }
+        Ok(Self { values, shape, masks })
+    }
+
+    /// The masks, when there are any.
+    pub fn masks(&self) -> Option<&MaskSet> {
+        self.masks.as_ref()
+    }
+
+    fn upload(&self, device: &Device) -> Tensor<3> {
+        Tensor::from_data(TensorData::new(self.values.clone(), self.shape), device)
+    }
+}
+
+impl Batch for PatchBatch {
+    fn len(&self) -> usize {
+        self.shape[0]
+    }
+
+    fn shard(&self, range: Range<usize>) -> Self {
+        let [_, tokens, values] = self.shape;
+        let size = tokens * values;
+        Self {
+            values: self.values[range.start * size..range.end * size].to_vec(),
+            shape: [range.len(), tokens, values],
+            masks: self.masks.as_ref().map(|m| m.shard(range)),
+        }
+    }
+
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        let length = |masks: &[crate::masks::Mask]| masks.first().map_or(0.0, |m| m.len() as f64);
+        self.masks
+            .iter()
+            .flat_map(|m| [("context_tokens", length(&m.context)), ("target_tokens", length(&m.target))])
+            .collect()
+    }
+
+    fn disturbed(&self, hidden: bool) -> Self {
+        let [samples, tokens, values] = self.shape;
+        let mut copy = self.clone();
+        for sample in 0..samples {
+            let visible = |token: usize| {
+                self.masks.iter().flat_map(|m| &m.context).any(|m| m.row(sample).contains(&(token as u32)))
+            };
+            for token in (0..tokens).filter(|t| visible(*t) != hidden) {
+                let start = (sample * tokens + token) * values;
+                for (i, v) in copy.values[start..start + values].iter_mut().enumerate() {
+                    *v = *v * -0.5 + 0.3 + (i % 7) as f32;
+                }
+            }
+        }
+        copy
+    }
+}
+
+/// s_x = encoder of the visible patches, s_y = target encoder of all of them, cut out at the hidden blocks, and
+/// Pred(s_x, z) with z the positions of those blocks.
+#[derive(Module, Debug)]
+pub struct MaskedJepa {
+    /// The context encoder; the target encoder is its copy.
+    pub encoder: Encoder,
+    /// Pred.
+    pub predictor: Predictor,
+}
+
+impl Jepa for MaskedJepa {
+    type Batch = PatchBatch;
+    type Target = Encoder;
+
+    fn target(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    fn forward(&self, target: &Encoder, batch: &PatchBatch, step: &Step) -> Forward {
+        let Some(MaskSet { context: visible, target: hidden }) = batch.masks() else {
+            return Forward { pairs: Vec::new(), embeddings: Vec::new(), terms: Vec::new() };
+        };
+        let patches = batch.upload(&step.device);
+        let s_y = gather(target.forward(patches.clone()), hidden);
+        let s_y = repeat_interleave(s_y, batch.len(), visible.len());
+        let s_x = self.encoder.forward_visible(patches, visible);
+        let predicted = self.predictor.forward(s_x.clone(), visible, hidden);
+        Forward {
+            embeddings: vec![(Role::Context, s_x), (Role::Predicted, predicted.clone()), (Role::Target, s_y.clone())],
+            pairs: vec![Pair { predicted, target: s_y }],
+            terms: Vec::new(),
+        }
+    }
+
+    fn features(encoder: &Encoder, batch: &PatchBatch, device: &Device) -> Tensor<3> {
+        encoder.forward(batch.upload(device))
+    }
+}
+
+/// Floating-point operations of one forward pass of a transformer of `depth` blocks of `width` on `tokens`.
+pub fn transformer_flops(tokens: f64, width: usize, depth: usize, mlp_ratio: f64) -> f64 {
+    let width = width as f64;
+    depth as f64 * ((8.0 + 4.0 * mlp_ratio) * tokens * width * width + 4.0 * tokens * tokens * width)
+}

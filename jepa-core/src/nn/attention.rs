@@ -1,0 +1,44 @@
+//! Multi-head self-attention. The only file that touches the attention operation.
+
+use burn::prelude::*;
+
+use super::{Init, Linear, kernels};
+
+/// Fused projection, scaled dot products, output projection.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// width to 3 width: rows of queries, keys, values.
+    pub qkv: Linear,
+    /// width to width.
+    pub proj: Linear,
+    /// Number of heads; the width of one is width / heads.
+    #[module(skip)]
+    pub heads: usize,
+}
+
+impl Attention {
+    /// Attention of block `layer` (from 1).
+    pub fn new(init: &mut Init, width: usize, heads: usize, layer: usize) -> Self {
+        let qkv = init.fused_matrix(width);
+        let qkv = Linear::of(qkv, init, 3 * width);
+        let proj = init.residual_matrix(width, width, layer);
+        Self { qkv, proj: Linear::of(proj, init, width), heads }
+    }
+
+    /// [batch, tokens, width] to the same.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.proj.forward(attention(self.qkv.forward(x), self.heads))
+    }
+
+    /// The attention probabilities, [batch, heads, tokens, tokens], for inspection.
+    pub fn probabilities(&self, x: Tensor<3>) -> Tensor<4> {
+        let [q, k, _] = kernels::split_heads(self.qkv.forward(x), self.heads);
+        let scale = (q.dims()[3] as f64).powf(-0.5);
+        burn::tensor::activation::softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3)
+    }
+}
+
+/// softmax(q kᵀ / sqrt(head width)) v for a fused [batch, tokens, 3 width], giving [batch, tokens, width].
+pub fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    kernels::attention(qkv, heads)
+}

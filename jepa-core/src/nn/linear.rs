@@ -1,0 +1,64 @@
+//! The two layers everything is made of.
+
+use burn::module::Param;
+use burn::prelude::*;
+
+use super::{Init, kernels};
+
+/// y = x W + b. The matrix is kept [inputs, outputs]; checkpoints hold it [outputs, inputs], as PyTorch does.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// [inputs, outputs]
+    pub weight: Param<Tensor<2>>,
+    /// [outputs]
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// A layer with the scheme's ordinary matrix and a zero bias.
+    pub fn new(init: &mut Init, inputs: usize, outputs: usize) -> Self {
+        Self::of(init.matrix(inputs, outputs), init, outputs)
+    }
+
+    /// A layer around a given matrix.
+    pub fn of(weight: Param<Tensor<2>>, init: &mut Init, outputs: usize) -> Self {
+        Self { weight, bias: init.constant(0.0, outputs) }
+    }
+
+    /// [.., inputs] to [.., outputs].
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        burn::tensor::module::linear(x, self.weight.val(), Some(self.bias.val()))
+    }
+}
+
+/// Layer normalisation over the last dimension.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// [width]
+    pub weight: Param<Tensor<1>>,
+    /// [width]
+    pub bias: Param<Tensor<1>>,
+    /// Added to the variance.
+    #[module(skip)]
+    pub eps: f64,
+}
+
+impl LayerNorm {
+    /// Weight one, bias zero.
+    pub fn new(init: &mut Init, width: usize, eps: f64) -> Self {
+        Self { weight: init.constant(1.0, width), bias: init.constant(0.0, width), eps }
+    }
+
+    /// [batch, tokens, width] to the same.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        kernels::layer_norm(x, self.weight.val(), self.bias.val(), self.eps)
+    }
+}
+
+/// Layer normalisation without learned weights, as targets get it.
+pub fn normalise(x: Tensor<3>, eps: f64) -> Tensor<3> {
+    let mean = x.clone().mean_dim(2);
+    let centred = x - mean;
+    let variance = centred.clone().powi_scalar(2).mean_dim(2);
+    centred / (variance + eps).sqrt()
+}

@@ -1,0 +1,20 @@
+//! Networks: positions, attention, pre-norm blocks, the ViT encoder and the predictor.
+//!
+//! Field names are PyTorch's, so that a parameter's path is its name in the official checkpoints.
+
+mod attention;
+mod block;
+mod encoder;
+mod init;
+mod kernels;
+mod linear;
+pub mod params;
+pub mod positions;
+mod predictor;
+
+pub use attention::{Attention, attention};
+pub use block::{Block, BlockConfig, Mlp};
+pub use encoder::{Encoder, EncoderConfig};
+pub use init::{Init, InitScheme};
+pub use linear::{LayerNorm, Linear, normalise};
+pub use predictor::{Predictor, PredictorConfig};

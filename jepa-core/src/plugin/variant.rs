@@ -1,0 +1,189 @@
+//! What a modality writes: one type per variant.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::checkpoint::{Foreign, Named};
+use crate::data::{DataSpec, Source, Split};
+use crate::error::{Error, Result};
+use crate::jepa::Jepa;
+use crate::random::{Purpose, Stream};
+use crate::train::RunConfig;
+
+/// Whether a variant predicts embeddings or is there to be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A member of the family.
+    Jepa,
+    /// A method of another kind, for comparison.
+    Comparison,
+}
+
+/// A variant in words: what the registry, the README's table and the desktop app show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Description {
+    /// Name in commands, lower case with hyphens.
+    pub id: &'static str,
+    /// Name for humans.
+    pub title: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Authors, year, identifier.
+    pub paper: &'static str,
+    /// What samples are: "images", "clips", ..
+    pub modality: &'static str,
+    /// Member of the family or comparison.
+    pub kind: Kind,
+    /// x: the context.
+    pub context: &'static str,
+    /// y: the target.
+    pub target: &'static str,
+    /// z: the condition.
+    pub condition: &'static str,
+    /// D.
+    pub distance: &'static str,
+    /// What keeps the encoder from collapsing.
+    pub against_collapse: &'static str,
+}
+
+/// A named configuration.
+pub struct Preset<C> {
+    /// Name in `--preset`.
+    pub name: &'static str,
+    /// What it is for, with its source.
+    pub about: &'static str,
+    /// The configuration.
+    pub config: RunConfig<C>,
+}
+
+/// A sample as a picture, with the grid its tokens form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Pixels across.
+    pub width: usize,
+    /// Pixels down.
+    pub height: usize,
+    /// Row-major RGB.
+    pub rgb: Vec<u8>,
+    /// Rows and columns of tokens.
+    pub grid: [usize; 2],
+}
+
+/// Foreign weights in this variant's names.
+pub struct Imported<C> {
+    /// The configuration that fits them.
+    pub config: RunConfig<C>,
+    /// Weights of the target encoder.
+    pub target: Named,
+    /// Weights of the whole student, where the foreign file has them.
+    pub student: Option<Named>,
+}
+
+/// A file to be written by an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// File name.
+    pub name: &'static str,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// Layout of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A folder that `transformers` opens.
+    HuggingFace,
+    /// The names of `timm`.
+    Timm,
+    /// The official names in one safetensors file.
+    Safetensors,
+}
+
+/// One variant of the family: its configuration, data, model and masks. The type itself is the checked configuration.
+pub trait Variant: Sized + Send + Sync + 'static {
+    /// The variant in words.
+    const DESCRIPTION: Description;
+    /// Names of the data formats [`Self::open`] knows, `builtin` among them.
+    const FORMATS: &'static [&'static str];
+
+    /// The variant's part of the configuration, raw.
+    type Config: Serialize + DeserializeOwned + JsonSchema + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static;
+    /// One decoded sample.
+    type Sample: Send + Sync + 'static;
+    /// The networks.
+    type Model: Jepa;
+
+    /// Named configurations. The first is the default; one is named `tiny`, reads `builtin` and trains in seconds, for
+    /// the conformance suite.
+    fn presets() -> Vec<Preset<Self::Config>>;
+
+    /// Checks a configuration; errors name the key below `model`.
+    fn new(config: &Self::Config) -> Result<Self>;
+
+    /// The networks, with weights drawn from `seed`, on a plain device.
+    fn model(&self, seed: u64, device: &burn::prelude::Device) -> Self::Model;
+
+    /// Opens a data set.
+    fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Self::Sample>>>;
+
+    /// A training batch: augmentation and masks. Everything random comes from `draws`.
+    fn batch(&self, samples: Vec<Self::Sample>, draws: &Draws) -> Result<Batch<Self>>;
+
+    /// A batch of clean samples for frozen features.
+    fn clean(&self, samples: &[Self::Sample]) -> Result<Batch<Self>>;
+
+    /// The sample's values as a probe on raw inputs sees them.
+    fn raw(&self, sample: &Self::Sample) -> Result<Vec<f32>>;
+
+    /// The sample as a picture.
+    fn preview(&self, sample: &Self::Sample) -> Preview;
+
+    /// Foreign weights in this variant's names.
+    fn import(_foreign: &Foreign) -> Result<Imported<Self::Config>> {
+        Err(Error::config("import", format!("no foreign weights are known for {}", Self::DESCRIPTION.id)))
+    }
+
+    /// The target encoder in a foreign layout.
+    fn export(&self, _target: &Named, _format: Format) -> Result<Vec<Exported>> {
+        Err(Error::config("export", format!("no foreign layout is known for {}", Self::DESCRIPTION.id)))
+    }
+
+    /// Floating-point operations of one training step a sample, two a multiplication with addition, for lengths as
+    /// they are on average; 0 when unknown.
+    fn flops(&self) -> f64 {
+        0.0
+    }
+}
+
+/// The batch type of a variant.
+pub type Batch<V> = <<V as Variant>::Model as Jepa>::Batch;
+
+/// The random streams of one batch.
+#[derive(Debug, Clone)]
+pub struct Draws {
+    seed: u64,
+    /// The step, from 1.
+    pub step: u64,
+    indices: Vec<usize>,
+}
+
+impl Draws {
+    /// Streams of the batch of `step` with the samples `indices`.
+    pub fn new(seed: u64, step: u64, indices: Vec<usize>) -> Self {
+        Self { seed, step, indices }
+    }
+
+    /// What augments the sample at `place` in the batch.
+    pub fn augment(&self, place: usize) -> Stream {
+        let index = self.indices.get(place).copied().unwrap_or(place);
+        Stream::new(self.seed, Purpose::Augment, self.step, index as u64)
+    }
+
+    /// What draws the masks of the whole batch; `kind` tells streams apart.
+    pub fn masks(&self, kind: u64) -> Stream {
+        Stream::new(self.seed, Purpose::Masks, self.step, kind)
+    }
+}
+

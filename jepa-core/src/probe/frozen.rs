@@ -1,0 +1,154 @@
+//! A frozen encoder: opens a run or imported weights, and turns samples into features.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::prelude::*;
+
+use super::Features;
+use crate::checkpoint::{self, Disk};
+use crate::data::{DataSpec, Source, Split};
+use crate::device::Engine;
+use crate::error::{Error, Result};
+use crate::host;
+use crate::jepa::Jepa;
+use crate::plugin::Variant;
+use crate::train::config::{RunConfig, read_table};
+use crate::train::{Replicas, default_replicas};
+
+/// Samples a forward pass of one worker.
+const CHUNK: usize = 32;
+
+type Encoder<V> = <<V as Variant>::Model as Jepa>::Target;
+
+/// The target encoder of a variant, frozen.
+pub struct Frozen<V: Variant> {
+    variant: Arc<V>,
+    encoder: Encoder<V>,
+    engine: Engine,
+    workers: Replicas,
+}
+
+impl<V: Variant> Frozen<V> {
+    /// Opens a run folder, an imported folder, or one checkpoint of a run.
+    pub fn open(path: &Path, engine: Engine) -> Result<Self> {
+        let (config, bundle) = open_run::<V>(path)?;
+        let variant = V::new(&config.model)?;
+        let name = "target.safetensors";
+        let place = bundle.path.join(name);
+        let tensors = checkpoint::decode(bundle.file(name)?, &place)?;
+        // A fresh plain module gives the shapes; its weights are replaced at once.
+        let encoder = variant.model(0, &engine.device).target().valid();
+        let encoder = checkpoint::apply(encoder, &tensors, &place.display().to_string())?;
+        let workers = default_replicas(&engine);
+        Self::from_parts(Arc::new(variant), encoder, engine, workers)
+    }
+
+    /// An encoder from memory.
+    pub fn from_parts(variant: Arc<V>, encoder: Encoder<V>, engine: Engine, workers: usize) -> Result<Self> {
+        Ok(Self { variant, encoder, engine, workers: Replicas::new(workers)? })
+    }
+
+    /// The variant.
+    pub fn variant(&self) -> &V {
+        &self.variant
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &Encoder<V> {
+        &self.encoder
+    }
+
+    /// Workers that share a forward pass.
+    pub fn workers(&self) -> usize {
+        self.workers.count()
+    }
+
+    /// Opens a data set for this variant.
+    pub fn open_data(&self, spec: &str, split: Split) -> Result<Box<dyn Source<Sample = V::Sample>>> {
+        self.variant.open(&DataSpec::parse(spec, V::FORMATS), split)
+    }
+
+    /// Features of every token: [samples, tokens, width] and the values, row-major.
+    pub fn tokens(&self, samples: &[V::Sample]) -> Result<([usize; 3], Vec<f32>)> {
+        self.forward(samples, |tokens| tokens)
+    }
+
+    /// One vector a sample, the mean over its tokens: [samples, width] row-major.
+    pub fn pooled(&self, samples: &[V::Sample]) -> Result<Vec<f32>> {
+        Ok(self.forward(samples, |tokens| tokens.mean_dim(1))?.1)
+    }
+
+    fn forward(&self, samples: &[V::Sample], pool: impl Fn(Tensor<3>) -> Tensor<3> + Sync) -> Result<([usize; 3], Vec<f32>)> {
+        let chunk = samples.len().div_ceil(self.workers.count()).clamp(1, CHUNK);
+        let parts = self.workers.map(samples.chunks(chunk).collect(), |samples: &[V::Sample]| {
+            let batch = self.variant.clean(samples)?;
+            let out = pool(V::Model::features(&self.encoder, &batch, &self.engine.device));
+            Ok((out.dims(), host::read(out)?))
+        });
+        let (mut dims, mut values) = ([0; 3], Vec::new());
+        for part in parts {
+            let (part_dims, part_values): ([usize; 3], Vec<f32>) = part?;
+            dims = [dims[0] + part_dims[0], part_dims[1], part_dims[2]];
+            values.extend(part_values);
+        }
+        Ok((dims, values))
+    }
+
+    /// Pooled features of the first `limit` samples of a source that can be read.
+    pub fn features(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<Features> {
+        collect(source, limit, |samples| self.pooled(samples))
+    }
+
+    /// Raw values of the first `limit` samples of a source that can be read.
+    pub fn raw(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<Features> {
+        collect(source, limit, |samples| Ok(samples.iter().map(|s| self.variant.raw(s)).collect::<Result<Vec<_>>>()?.concat()))
+    }
+}
+
+/// The configuration and the newest sound checkpoint of a run of this variant.
+pub(crate) fn open_run<V: Variant>(path: &Path) -> Result<(RunConfig<V::Config>, checkpoint::Bundle)> {
+    let checkpoints = path.join("checkpoints");
+    let folder = if checkpoints.is_dir() { checkpoints } else { path.to_owned() };
+    let bundle = checkpoint::load_latest(&Disk, &folder)?;
+    let id = V::DESCRIPTION.id;
+    if bundle.manifest.variant != id {
+        return Err(Error::format(&bundle.path, format!("is a checkpoint of `{}`, not of `{id}`", bundle.manifest.variant)));
+    }
+    for problem in &bundle.passed_over {
+        tracing::warn!("a newer checkpoint was passed over: {problem}");
+    }
+    Ok((RunConfig::from_table(read_table(&bundle.path.join("config.toml"))?)?, bundle))
+}
+
+/// The first `limit` samples that can be read.
+pub fn readable<S: Send>(source: &dyn Source<Sample = S>, limit: usize) -> Vec<S> {
+    (0..source.len()).filter_map(|i| source.read(i).ok()).take(limit).collect()
+}
+
+fn collect<S: Send>(source: &dyn Source<Sample = S>, limit: usize, values_of: impl Fn(&[S]) -> Result<Vec<f32>>) -> Result<Features> {
+    // Evenly spaced, so that a source sorted by class gives every class.
+    let count = source.len().min(limit);
+    let (mut values, mut labels, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+    for block in (0..count).collect::<Vec<_>>().chunks(1024) {
+        let mut samples = Vec::with_capacity(block.len());
+        for at in block {
+            let index = at * source.len() / count;
+            match source.read(index) {
+                Ok(sample) => {
+                    samples.push(sample);
+                    labels.push(source.label(index));
+                    indices.push(index);
+                }
+                Err(error) => tracing::warn!("left out: {error}"),
+            }
+        }
+        if !samples.is_empty() {
+            values.extend(values_of(&samples)?);
+        }
+    }
+    if labels.is_empty() {
+        return Err(Error::data(source.describe(), "none of its samples can be read"));
+    }
+    Features::new(values, labels, indices, source.classes().to_vec())
+}

@@ -1,0 +1,207 @@
+//! AdamW with the official grouping and a decay that follows the schedule.
+
+use burn::module::Module;
+use burn::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Rates;
+use crate::error::{Error, Result};
+use crate::host;
+use crate::nn::params::{self, Leaf, Role};
+
+/// Constants of AdamW; the learning rate and the decay come from the schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdamWConfig {
+    /// Decay of the first and second moment (PyTorch: 0.9, 0.999).
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment (PyTorch: 1e-8).
+    pub eps: f64,
+    /// Scale gradients down to this global L2 norm. Absent, as in I-JEPA: no clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+}
+
+impl Default for AdamWConfig {
+    fn default() -> Self {
+        Self { betas: [0.9, 0.999], eps: 1e-8, clip_norm: None }
+    }
+}
+
+/// First and second moments of every trained leaf, in the order of [`params::visit`].
+pub struct AdamW {
+    config: AdamWConfig,
+    moments: Vec<Option<Moments>>,
+    /// Updates applied so far: the t of the bias correction.
+    updates: u64,
+}
+
+struct Moments {
+    first: Tensor<1>,
+    second: Tensor<1>,
+}
+
+impl AdamW {
+    /// Zero moments for the trained leaves of `module`.
+    pub fn new<M: Module>(config: &AdamWConfig, module: &M) -> Result<Self> {
+        let [b1, b2] = config.betas;
+        if !((0.0..1.0).contains(&b1) && (0.0..1.0).contains(&b2) && config.eps > 0.0) {
+            return Err(Error::config("optimizer", format!("betas [{b1}, {b2}] must lie in [0, 1), eps {} above 0", config.eps)));
+        }
+        if let Some(clip) = config.clip_norm
+            && !(clip > 0.0 && clip.is_finite())
+        {
+            return Err(Error::config("optimizer.clip_norm", format!("{clip} must be positive")));
+        }
+        let mut moments = Vec::new();
+        params::visit(module, |leaf, value| {
+            let zeros = || Tensor::zeros([leaf.len()], &value.device());
+            moments.push((leaf.role() != Role::Frozen).then(|| Moments { first: zeros(), second: zeros() }));
+        });
+        Ok(Self { config: *config, moments, updates: 0 })
+    }
+
+    /// Updates applied so far.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// One update. `gradients` has one entry a leaf in the order of [`params::visit`]; `norm` is their global L2 norm.
+    /// A leaf without gradient stays as it is.
+    pub fn update<M: Module>(&mut self, module: M, gradients: Vec<Option<Tensor<1>>>, norm: f64, rates: Rates) -> Result<M> {
+        self.updates += 1;
+        let t = self.updates as i32;
+        let [b1, b2] = self.config.betas;
+        let clip = self.config.clip_norm.map_or(1.0, |limit| (limit / (norm + 1e-6)).min(1.0));
+        let correct = Correction { first: 1.0 - b1.powi(t), second_root: (1.0 - b2.powi(t)).sqrt() };
+
+        let mut gradients = gradients.into_iter();
+        let mut moments = self.moments.iter_mut();
+        let config = self.config;
+        params::map(module, |leaf, value| {
+            let (Some(moments), Some(Some(gradient))) = (moments.next(), gradients.next()) else { return Ok(value) };
+            let Some(state) = moments.take() else { return Ok(value) };
+            let decay = if leaf.role() == Role::Decayed { rates.decay } else { 0.0 };
+            let scale = Scale { shrink: 1.0 - rates.lr * decay, step: rates.lr / correct.first, clip };
+            let (value, state) = if host::holds(&value) && host::holds(&gradient) {
+                on_host(&config, &correct, &scale, value, gradient, state)?
+            } else {
+                on_device(&config, &correct, &scale, value, gradient, state)
+            };
+            *moments = Some(state);
+            Ok(value)
+        })
+    }
+
+    /// The state as named tensors, `<path>.exp_avg` and `<path>.exp_avg_sq` as PyTorch calls them.
+    pub fn tensors<M: Module>(&self, module: &M) -> Vec<(Leaf, Tensor<1>)> {
+        let named = |leaf: &Leaf, name: &str| Leaf { path: format!("{}.{name}", leaf.path), ..leaf.clone() };
+        params::leaves(module)
+            .iter()
+            .zip(&self.moments)
+            .filter_map(|(leaf, moments)| Some((leaf, moments.as_ref()?)))
+            .flat_map(|(leaf, m)| {
+                [(named(leaf, "exp_avg"), m.first.clone()), (named(leaf, "exp_avg_sq"), m.second.clone())]
+            })
+            .collect()
+    }
+
+    /// Puts back what [`Self::tensors`] gave, in its order.
+    pub fn restore(&mut self, updates: u64, tensors: Vec<Tensor<1>>) {
+        self.updates = updates;
+        let mut tensors = tensors.into_iter();
+        for moments in self.moments.iter_mut().flatten() {
+            if let (Some(first), Some(second)) = (tensors.next(), tensors.next()) {
+                *moments = Moments { first, second };
+            }
+        }
+    }
+}
+
+struct Correction {
+    first: f64,
+    second_root: f64,
+}
+
+struct Scale {
+    shrink: f64,
+    step: f64,
+    clip: f64,
+}
+
+fn on_host(
+    config: &AdamWConfig,
+    correct: &Correction,
+    scale: &Scale,
+    value: Tensor<1>,
+    gradient: Tensor<1>,
+    state: Moments,
+) -> Result<(Tensor<1>, Moments)> {
+    let gradient = host::view(gradient)?;
+    let b2 = config.betas[1] as f32;
+    let (c1, c2) = ((1.0 - config.betas[0]) as f32, (1.0 - config.betas[1]) as f32);
+    let (shrink, step, clip) = (scale.shrink as f32, scale.step as f32, scale.clip as f32);
+    let (root, eps) = (correct.second_root as f32, config.eps as f32);
+    // Three tensors are updated in one pass; nesting hands out the three slices.
+    let (mut first, mut second) = (None, None);
+    let value = host::update(value, |p| {
+        first = Some(host::update(state.first, |m| {
+            second = Some(host::update(state.second, |v| {
+                host::zip([p, m, v], [gradient.values()], |[p, m, v], [g]| {
+                    for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                        let g = *g * clip;
+                        *m += (g - *m) * c1;
+                        *v = *v * b2 + g * g * c2;
+                        *p = *p * shrink - step * (*m / (v.sqrt() / root + eps));
+                    }
+                });
+            }));
+        }));
+    })?;
+    let missing = || Error::Engine("the optimiser's state was not updated".into());
+    Ok((value, Moments { first: first.ok_or_else(missing)??, second: second.ok_or_else(missing)?? }))
+}
+
+fn on_device(
+    config: &AdamWConfig,
+    correct: &Correction,
+    scale: &Scale,
+    value: Tensor<1>,
+    gradient: Tensor<1>,
+    state: Moments,
+) -> (Tensor<1>, Moments) {
+    let [b1, b2] = config.betas;
+    let g = gradient * scale.clip;
+    let first = state.first.clone() + (g.clone() - state.first) * (1.0 - b1);
+    let second = state.second * b2 + g.powi_scalar(2) * (1.0 - b2);
+    let update = first.clone() / (second.clone().sqrt() / correct.second_root + config.eps);
+    (value * scale.shrink - update * scale.step, Moments { first, second })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Init, InitScheme, Linear};
+
+    #[test]
+    fn the_pass_over_slices_and_the_tensor_operations_give_the_same_update() {
+        let device = Device::flex();
+        let config = AdamWConfig { clip_norm: Some(0.5), ..Default::default() };
+        let mut init = Init::new(3, InitScheme::FanIn, &device);
+        let layer = Linear::new(&mut init, 7, 5);
+        let correct = Correction { first: 0.1, second_root: 0.3 };
+        let scale = Scale { shrink: 0.999, step: 0.01, clip: 0.7 };
+        params::visit(&layer, |leaf, value| {
+            let n = leaf.len();
+            let ramp = |k: f32| Tensor::<1>::from_data(TensorData::new((0..n).map(|i| (i as f32 * k).sin()).collect::<Vec<_>>(), [n]), &device);
+            let state = || Moments { first: ramp(0.3), second: ramp(0.7).powi_scalar(2) };
+            let (a, sa) = on_host(&config, &correct, &scale, value.clone(), ramp(1.1), state()).unwrap();
+            let (b, sb) = on_device(&config, &correct, &scale, value, ramp(1.1), state());
+            for (x, y) in [(a, b), (sa.first, sb.first), (sa.second, sb.second)] {
+                let difference = host::scalar((x - y).abs().max()).unwrap();
+                assert!(difference < 1e-6, "{}: {difference}", leaf.path);
+            }
+        });
+    }
+}

@@ -1,0 +1,3 @@
+//! One variant a file.
+
+pub mod i_jepa;

@@ -1,0 +1,129 @@
+"""Times the official I-JEPA code on this machine's CPU (float32, 224 px, patch 16).
+
+    python bench.py --ijepa PATH --make-masks FILE [--batch 16]     # first, once
+    python bench.py --ijepa PATH --masks FILE --size vit_tiny --batch 16 \\
+        --steps 8 --threads 2 [--pred-dim 384]
+    python bench.py --ijepa PATH --size vit_tiny --batch 16 --steps 8 --features
+
+--make-masks writes the official collator's masks of 8 steps (global seed 0):
+int64 step{i}.enc0 [B,k], step{i}.pred{0..3} [B,k]. A training step is: target
+forward without gradient, context encoder, predictor (depth 6), smooth L1,
+backward, AdamW, EMA; data loading is not in it. One warm-up step is not counted.
+Prints one JSON line: {"step_s": median, "all": [...], "k_enc": [...], ...}, or
+with --features {"images_per_s": ..., "batch_s": median, "all": [...], ...} for
+feature extraction by the same encoder without gradient.
+"""
+import argparse
+import copy
+import json
+import os
+import statistics
+import time
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+
+from common import RELEASED, blank, ema, target_features, use_ijepa
+
+MASK_STEPS = 8
+
+
+def make_masks(path, batch):
+    from src.masks.multiblock import MaskCollator
+    collator = MaskCollator(input_size=224, patch_size=16, **RELEASED)
+    torch.manual_seed(0)
+    f = {}
+    for i in range(MASK_STEPS):
+        _, enc, pred = collator(blank(batch))
+        f[f"step{i}.enc0"] = enc[0].contiguous()
+        f.update({f"step{i}.pred{m}": t.contiguous() for m, t in enumerate(pred)})
+    save_file(f, path)
+    print(path, os.path.getsize(path), "bytes")
+
+
+def read_masks(path, batch):
+    f = load_file(path)
+    steps = []
+    while f"step{len(steps)}.enc0" in f:
+        i = len(steps)
+        steps.append(([f[f"step{i}.enc0"].long()], [f[f"step{i}.pred{m}"].long() for m in range(4)]))
+    assert steps and steps[0][0][0].shape[0] == batch, "the masks are for another batch size"
+    return steps
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--ijepa", required=True, help="checkout of facebookresearch/ijepa")
+    p.add_argument("--size", default="vit_tiny",
+                   choices=["vit_tiny", "vit_small", "vit_base", "vit_large"])
+    p.add_argument("--batch", type=int, default=16)
+    p.add_argument("--steps", type=int, default=8)
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--pred-dim", type=int, default=384)
+    p.add_argument("--pred-depth", type=int, default=6)
+    p.add_argument("--masks", help="masks written by --make-masks")
+    p.add_argument("--make-masks", metavar="FILE")
+    p.add_argument("--features", action="store_true", help="time feature extraction instead")
+    args = p.parse_args()
+    use_ijepa(args.ijepa)
+    if args.make_masks:
+        return make_masks(args.make_masks, args.batch)
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    from src.helper import init_model, init_opt
+    encoder, predictor = init_model(device="cpu", patch_size=16, model_name=args.size, crop_size=224,
+                                    pred_depth=args.pred_depth, pred_emb_dim=args.pred_dim)
+    images = torch.randn(args.batch, 3, 224, 224)
+    report = dict(size=args.size, batch=args.batch, threads=args.threads, torch=torch.__version__)
+
+    if args.features:
+        encoder.eval()
+
+        def run(_):
+            with torch.no_grad():
+                encoder(images)
+    else:
+        if not args.masks:
+            p.error("training needs --masks (see --make-masks)")
+        masks = read_masks(args.masks, args.batch)
+        target = copy.deepcopy(encoder)
+        for q in target.parameters():
+            q.requires_grad = False
+        opt, _, lr_sched, wd_sched = init_opt(
+            encoder=encoder, predictor=predictor, iterations_per_epoch=100, start_lr=2e-4, ref_lr=1e-3,
+            final_lr=1e-6, warmup=2, num_epochs=10, wd=0.04, final_wd=0.4, ipe_scale=1.0)
+
+        def run(i):
+            enc, pred = masks[i % len(masks)]
+            lr_sched.step(), wd_sched.step()
+            h = target_features(target, images, pred, len(enc))
+            loss = F.smooth_l1_loss(predictor(encoder(images, enc), enc, pred), h)
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            ema(encoder, target, 0.996)
+            return loss.item()
+
+        used = [masks[i % len(masks)] for i in range(args.steps)]
+        report.update(pred_dim=args.pred_dim, pred_depth=args.pred_depth,
+                      k_enc=[e[0].shape[1] for e, _ in used], k_pred=[q[0].shape[1] for _, q in used])
+
+    run(0)  # warm-up
+    times = []
+    for i in range(args.steps):
+        start = time.perf_counter()
+        run(i)
+        times.append(time.perf_counter() - start)
+    median = statistics.median(times)
+    if args.features:
+        report.update(images_per_s=args.batch / median, batch_s=median)
+    else:
+        report["step_s"] = median
+    report["all"] = [round(t, 4) for t in times]
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+use jepa_core::{Error, Result};
+
+use super::chaos::Chaos;
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// Leave out the runs that are killed and resumed
+    #[arg(long)]
+    no_chaos: bool,
+}
+
+impl Check {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let steps: [(&str, &[&str]); 4] = [
+            ("format", &["fmt", "--all", "--check"]),
+            ("lints", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+            ("documentation", &["doc", "--workspace", "--no-deps"]),
+            ("tests, conformance included", &["test", "--workspace"]),
+        ];
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        for (what, arguments) in steps {
+            eprintln!("==> {what}: cargo {}", arguments.join(" "));
+            let status = Command::new(&cargo)
+                .args(arguments)
+                .env("RUSTDOCFLAGS", "--deny warnings")
+                .status()
+                .map_err(|e| Error::Engine(format!("cargo cannot be started: {e}")))?;
+            if !status.success() {
+                eprintln!("error: {what} failed");
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        if self.no_chaos {
+            return Ok(ExitCode::SUCCESS);
+        }
+        eprintln!("==> 20 runs killed and resumed");
+        Chaos { runs: 20, seed: 1 }.run()
+    }
+}

@@ -1,0 +1,59 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use jepa_core::Result;
+use jepa_core::plugin::{self, ProbeKind, ProbeRequest};
+
+use super::{DeviceArg, print_json};
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    /// Weighted k-nearest neighbours
+    Knn,
+    /// Logistic regression, penalty chosen on held-out training samples
+    Linear,
+    /// The linear probe with 1, 5, 10 and 50 labels a class
+    LowShot,
+}
+
+#[derive(Args)]
+pub(crate) struct Probe {
+    /// Run folder, imported folder or checkpoint
+    weights: PathBuf,
+    /// Which probe
+    #[arg(long, value_enum)]
+    kind: Kind,
+    /// Labelled data; the default is what the run was trained on
+    #[arg(long, value_name = "SPEC")]
+    data: Option<String>,
+    #[command(flatten)]
+    device: DeviceArg,
+    /// Print the figures as one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+impl Probe {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let kind = match self.kind {
+            Kind::Knn => ProbeKind::Knn,
+            Kind::Linear => ProbeKind::Linear,
+            Kind::LowShot => ProbeKind::LowShot,
+        };
+        let plugin = plugin::of_run(&self.weights)?;
+        let report =
+            plugin.probe(&ProbeRequest { path: self.weights, kind, data: self.data, engine: self.device.open()? })?;
+        if self.json {
+            print_json(&report)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        println!("{}: {} training, {} test samples", report.data, report.train, report.test);
+        for row in &report.rows {
+            let shots = row.shots.map_or(String::new(), |n| format!("{n:>3} labels a class "));
+            let spread = row.deviation.map_or(String::new(), |d| format!(" +- {d:.1}"));
+            println!("{:<18} {shots}{:>6.1} %{spread}", row.features, row.accuracy);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

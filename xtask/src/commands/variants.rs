@@ -1,0 +1,61 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use jepa_core::Result;
+use jepa_core::plugin::{self, Table};
+
+use super::print_json;
+
+#[derive(Args)]
+pub(crate) struct Variants {
+    /// Print everything, schemas included, as one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+    /// Print the table that the README holds
+    #[arg(long)]
+    markdown: bool,
+    /// Print the configuration of one preset as TOML, as in i-jepa/small
+    #[arg(long, value_name = "VARIANT/PRESET")]
+    config: Option<String>,
+}
+
+impl Variants {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        if let Some(name) = self.config {
+            let (variant, preset) = name.split_once('/').unwrap_or((&name, ""));
+            let presets = plugin::find(variant)?.presets()?;
+            let known: Vec<&str> = presets.iter().map(|p| p.name.as_str()).collect();
+            let found = presets.iter().find(|p| p.name == preset || preset.is_empty());
+            let found = found.ok_or_else(|| jepa_core::Error::unknown("preset", preset, &known))?;
+            print!("{}", found.config);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let variants = plugin::variants()?;
+        if self.markdown {
+            print!("{}", Table(variants));
+            return Ok(ExitCode::SUCCESS);
+        }
+        if self.json {
+            let all = variants
+                .iter()
+                .map(|p| {
+                    Ok(serde_json::json!({
+                        "description": p.description, "formats": p.formats, "presets": p.presets()?, "schema": p.schema()?,
+                    }))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            print_json(&serde_json::json!({ "variants": all }))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        for plugin in variants {
+            let d = &plugin.description;
+            println!("{:<12} {} ({})", d.id, d.summary, d.paper);
+            println!("{:<12} x: {}; y: {}; z: {}; D: {}; against collapse: {}", "", d.context, d.target, d.condition, d.distance, d.against_collapse);
+            println!("{:<12} data: {}", "", plugin.formats.join(", "));
+            for preset in plugin.presets()? {
+                println!("{:<12} --preset {:<12} {}", "", preset.name, preset.about);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
