@@ -100,7 +100,7 @@ mod tests {
         let tokens = Tensor::<3>::from_data(TensorData::new(position, [8, 6, 4]), &device);
         let figures = Diagnostics::of(tokens).unwrap();
         assert!(figures.content < 1e-6 && figures.std < 1e-6, "{figures:?}");
-        let varied: Vec<f32> = (0..8 * 6 * 4).map(|i| (i as f32 * 1.7).sin()).collect();
+        let varied: Vec<f32> = (0..8 * 6 * 4).map(|i| ((i * i) as f32 * 0.137).sin()).collect();
         let tokens = Tensor::<3>::from_data(TensorData::new(varied, [8, 6, 4]), &device);
         let figures = Diagnostics::of(tokens).unwrap();
         assert!(figures.content > 0.5 && figures.std > 0.1 && figures.rank_me > 2.0, "{figures:?}");

@@ -1,35 +1,313 @@
 //! The three operations between matrix products: layer normalisation, GELU and attention.
+//!
+//! On the CPU engine each is one pass over slices with a backward pass written by hand ([`cpu`](super::cpu)); burn would
+//! take a layer norm, for one, apart into a dozen tracked operations. Every other engine gets burn's operations, and a
+//! test holds both to the same numbers and gradients.
 
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, DispatchDevice, Flex};
 use burn::prelude::*;
-use burn::tensor::activation;
+use burn::tensor::{DType, activation};
+use burn_flex::FlexTensor;
 
-/// Layer normalisation over the last dimension, biased variance.
-pub(crate) fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<3> {
-    burn::tensor::module::layer_norm(x, weight, Some(bias), eps)
+use super::cpu::{self, AttentionShape};
+
+type Tracked = FloatTensor<Autodiff<Flex, NoCheckpointing>>;
+
+/// Whether a tensor's values are f32 in host memory, tracked or not.
+fn is_here<const D: usize>(x: &Tensor<D>) -> bool {
+    matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
 }
 
+fn plain<const D: usize>(x: Tensor<D>) -> Option<FlexTensor> {
+    x.try_into_primitive::<Flex>().ok()
+}
+
+fn tracked<const D: usize>(x: Tensor<D>) -> Option<Tracked> {
+    x.autodiff().try_into_primitive::<Autodiff<Flex, NoCheckpointing>>().ok()
+}
+
+/// The values as one slice, copied only when they are not contiguous.
+fn contiguous(x: FlexTensor) -> FlexTensor {
+    if x.as_slice::<f32>().is_some() { x } else { x.to_contiguous() }
+}
+
+fn values(x: &FlexTensor) -> &[f32] {
+    x.as_slice().unwrap_or(&[])
+}
+
+/// Values to be overwritten: the tensor's own when nobody else holds them.
+fn owned(x: FlexTensor) -> Vec<f32> {
+    x.into_data().try_into_vec().unwrap_or_default()
+}
+
+fn tensor(values: Vec<f32>, like: &FlexTensor) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, like.layout().shape().clone()))
+}
+
+fn shaped(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+// --- layer normalisation -------------------------------------------------------------------------------------------
+
+/// Layer normalisation over the last dimension, biased variance.
+pub(super) fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<3> {
+    if !is_here(&x) {
+        return burn::tensor::module::layer_norm(x, weight, Some(bias), eps);
+    }
+    let composed = (x.clone(), weight.clone(), bias.clone());
+    let fused = if x.is_autodiff() || weight.is_autodiff() {
+        layer_norm_tracked(x, weight, bias, eps)
+    } else {
+        layer_norm_plain(x, weight, bias, eps)
+    };
+    fused.unwrap_or_else(|| burn::tensor::module::layer_norm(composed.0, composed.1, Some(composed.2), eps))
+}
+
+fn normalise(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, eps: f64) -> (FlexTensor, Vec<[f32; 2]>) {
+    let width = values(weight).len();
+    let mut y = vec![0f32; values(x).len()];
+    let mut kept = vec![[0f32; 2]; y.len().checked_div(width).unwrap_or(0)];
+    cpu::layer_norm(values(x), values(weight), values(bias), eps as f32, &mut y, &mut kept);
+    (tensor(y, x), kept)
+}
+
+fn layer_norm_plain(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Option<Tensor<3>> {
+    let [x, weight, bias] = [plain(x)?, plain(weight)?, plain(bias)?].map(contiguous);
+    Some(Tensor::from_primitive::<Flex>(normalise(&x, &weight, &bias, eps).0))
+}
+
+fn layer_norm_tracked(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Option<Tensor<3>> {
+    #[derive(Debug)]
+    struct LayerNormBackward;
+
+    impl Backward<Flex, 3> for LayerNormBackward {
+        type State = (FlexTensor, FlexTensor, Vec<[f32; 2]>);
+
+        fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let (x, weight, kept) = ops.state;
+            let dy = grads.consume::<Flex>(&ops.node);
+            let mut dx = owned(dy);
+            let width = values(&weight).len();
+            let (mut dweight, mut dbias) = (vec![0f32; width], vec![0f32; width]);
+            cpu::layer_norm_backward(values(&x), values(&weight), &kept, &mut dx, &mut dweight, &mut dbias);
+            let [node_x, node_weight, node_bias] = ops.parents;
+            if let Some(node) = node_x {
+                grads.register::<Flex>(node.id, tensor(dx, &x));
+            }
+            for (node, gradient) in [(node_weight, dweight), (node_bias, dbias)] {
+                if let Some(node) = node {
+                    grads.register::<Flex>(node.id, shaped(gradient, [width]));
+                }
+            }
+        }
+    }
+
+    let [x, weight, bias] = [tracked(x)?, tracked(weight)?, tracked(bias)?];
+    let [px, pw, pb] = [&x, &weight, &bias].map(|t| contiguous(t.primitive().clone()));
+    let (y, kept) = normalise(&px, &pw, &pb, eps);
+    let y = match LayerNormBackward.prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((px, pw, kept), y),
+        OpsKind::UnTracked(prep) => prep.finish(y),
+    };
+    Some(Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(y))
+}
+
+// --- GELU ----------------------------------------------------------------------------------------------------------
+
 /// x Φ(x) with the exact error function.
-pub(crate) fn gelu(x: Tensor<3>) -> Tensor<3> {
-    activation::gelu(x)
+pub(super) fn gelu(x: Tensor<3>) -> Tensor<3> {
+    if !is_here(&x) {
+        // Written out: where an engine has no gradient of its own, burn's is that of the tanh approximation.
+        let cdf = ((x.clone() / std::f64::consts::SQRT_2).erf() + 1.0) * 0.5;
+        return x * cdf;
+    }
+    let composed = x.clone();
+    let fused = if x.is_autodiff() { gelu_tracked(x) } else { gelu_plain(x) };
+    fused.unwrap_or_else(|| activation::gelu(composed))
+}
+
+fn apply_gelu(x: &FlexTensor) -> FlexTensor {
+    let mut y = vec![0f32; values(x).len()];
+    cpu::gelu(values(x), &mut y);
+    tensor(y, x)
+}
+
+fn gelu_plain(x: Tensor<3>) -> Option<Tensor<3>> {
+    Some(Tensor::from_primitive::<Flex>(apply_gelu(&contiguous(plain(x)?))))
+}
+
+fn gelu_tracked(x: Tensor<3>) -> Option<Tensor<3>> {
+    #[derive(Debug)]
+    struct GeluBackward;
+
+    impl Backward<Flex, 1> for GeluBackward {
+        type State = FlexTensor;
+
+        fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let [node] = ops.parents;
+            let mut gradient = owned(grads.consume::<Flex>(&ops.node));
+            cpu::gelu_backward(values(&ops.state), &mut gradient);
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, tensor(gradient, &ops.state));
+            }
+        }
+    }
+
+    let x = tracked(x)?;
+    let value = contiguous(x.primitive().clone());
+    let y = apply_gelu(&value);
+    let y = match GeluBackward.prepare::<NoCheckpointing>([x.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(value, y),
+        OpsKind::UnTracked(prep) => prep.finish(y),
+    };
+    Some(Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(y))
+}
+
+// --- attention -----------------------------------------------------------------------------------------------------
+
+/// softmax(q kᵀ / sqrt(head width)) v for a fused [batch, tokens, 3 width], giving [batch, tokens, width].
+pub(super) fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    if !is_here(&qkv) {
+        return attention_composed(qkv, heads);
+    }
+    let composed = qkv.clone();
+    let [batch, tokens, fused] = qkv.dims();
+    let shape = AttentionShape { batch, tokens, heads, head: fused / 3 / heads };
+    let fused = if qkv.is_autodiff() { attention_tracked(qkv, shape) } else { attention_plain(qkv, shape) };
+    fused.unwrap_or_else(|| attention_composed(composed, heads))
 }
 
 /// Splits a fused [batch, tokens, 3 width] into queries, keys, values of [batch, heads, tokens, head width].
-pub(crate) fn split_heads(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
+pub(super) fn split_heads(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
     let [batch, tokens, fused] = qkv.dims();
-    let head = fused / 3 / heads;
-    let qkv = qkv.reshape([batch, tokens, 3, heads, head]).permute([2, 0, 3, 1, 4]);
+    let qkv = qkv.reshape([batch, tokens, 3, heads, fused / 3 / heads]).permute([2, 0, 3, 1, 4]);
     [0, 1, 2].map(|i| qkv.clone().slice([i..i + 1]).squeeze_dim::<4>(0))
 }
 
-pub(crate) fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+fn attention_composed(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     let [batch, tokens, fused] = qkv.dims();
     let [q, k, v] = split_heads(qkv, heads);
-    let options = burn::tensor::ops::AttentionModuleOptions {
-        // An explicit scale keeps GPU engines on their f32 path.
-        scale: Some((q.dims()[3] as f64).powf(-0.5)),
-        ..Default::default()
+    // An explicit scale keeps GPU engines on their f32 path.
+    let scale = Some((q.dims()[3] as f64).powf(-0.5));
+    let options = burn::tensor::ops::AttentionModuleOptions { scale, ..Default::default() };
+    let out = burn::tensor::module::attention(q, k, v, None, None, options);
+    out.swap_dims(1, 2).reshape([batch, tokens, fused / 3])
+}
+
+fn out_shape(s: AttentionShape) -> [usize; 3] {
+    [s.batch, s.tokens, s.heads * s.head]
+}
+
+fn attention_plain(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>> {
+    let qkv = contiguous(plain(qkv)?);
+    let mut out = vec![0f32; out_shape(shape).iter().product()];
+    let mut room = vec![0f32; shape.tokens * shape.tokens];
+    cpu::attention(shape, values(&qkv), &mut out, &mut room);
+    Some(Tensor::from_primitive::<Flex>(shaped(out, out_shape(shape))))
+}
+
+fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>> {
+    #[derive(Debug)]
+    struct AttentionBackward;
+
+    impl Backward<Flex, 1> for AttentionBackward {
+        type State = (AttentionShape, FlexTensor, Vec<f32>);
+
+        fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let (shape, qkv, kept) = ops.state;
+            let [node] = ops.parents;
+            let dout = contiguous(grads.consume::<Flex>(&ops.node));
+            let mut dqkv = vec![0f32; values(&qkv).len()];
+            cpu::attention_backward(shape, values(&qkv), &kept, values(&dout), &mut dqkv);
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, tensor(dqkv, &qkv));
+            }
+        }
+    }
+
+    let qkv = tracked(qkv)?;
+    let value = contiguous(qkv.primitive().clone());
+    let mut out = vec![0f32; out_shape(shape).iter().product()];
+    let mut kept = vec![0f32; shape.probabilities()];
+    cpu::attention(shape, values(&value), &mut out, &mut kept);
+    let out = shaped(out, out_shape(shape));
+    let out = match AttentionBackward.prepare::<NoCheckpointing>([qkv.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((shape, value, kept), out),
+        OpsKind::UnTracked(prep) => prep.finish(out),
     };
-    burn::tensor::module::attention(q, k, v, None, None, options)
-        .swap_dims(1, 2)
-        .reshape([batch, tokens, fused / 3])
+    Some(Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host;
+
+    fn ramp<const D: usize>(shape: [usize; D], k: f32) -> Tensor<D> {
+        let n = shape.iter().product();
+        let values: Vec<f32> = (0..n).map(|i| (i as f32 * k).sin() * 1.3).collect();
+        Tensor::from_data(TensorData::new(values, shape), &Device::flex()).autodiff().require_grad()
+    }
+
+    fn difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
+        host::scalar((a - b).abs().max()).unwrap()
+    }
+
+    /// Outputs and gradients of two forms of one operation, for inputs of odd sizes.
+    fn compare<const N: usize>(inputs: [Tensor<3>; N], a: impl Fn(&[Tensor<3>; N]) -> Tensor<3>, b: impl Fn(&[Tensor<3>; N]) -> Tensor<3>) {
+        let (ya, yb) = (a(&inputs), b(&inputs));
+        assert!(difference(ya.clone().inner(), yb.clone().inner()) < 2e-6);
+        let slope = ramp(ya.dims(), 0.77).inner();
+        let (ga, gb) = ((ya * slope.clone()).sum().backward(), (yb * slope).sum().backward());
+        for input in &inputs {
+            let d = difference(input.grad(&ga).unwrap(), input.grad(&gb).unwrap());
+            assert!(d < 2e-5, "gradients differ by {d}");
+        }
+    }
+
+    #[test]
+    fn passes_over_slices_give_the_numbers_and_gradients_of_burns_operations() {
+        for width in [21, 48] {
+            let inputs = [ramp([3, 5, width], 0.37), ramp([1, 1, width], 0.9), ramp([1, 1, width], 0.2)];
+            let flat = |t: &Tensor<3>| t.clone().reshape([width]);
+            compare(
+                inputs,
+                |[x, w, b]| layer_norm(x.clone(), flat(w), flat(b), 1e-6),
+                |[x, w, b]| burn::tensor::module::layer_norm(x.clone(), flat(w), Some(flat(b)), 1e-6),
+            );
+        }
+        compare([ramp([2, 7, 9], 0.31)], |[x]| gelu(x.clone()), |[x]| activation::gelu(x.clone()));
+        for (tokens, heads, head) in [(5, 2, 8), (19, 3, 24), (33, 1, 10)] {
+            compare(
+                [ramp([2, tokens, 3 * heads * head], 0.11)],
+                |[x]| attention(x.clone(), heads),
+                |[x]| attention_composed(x.clone(), heads),
+            );
+        }
+    }
+
+    #[test]
+    fn tracked_and_plain_tensors_on_the_cpu_take_the_pass_over_slices() {
+        let x = ramp([1, 2, 6], 0.3);
+        assert!(is_here(&x) && is_here(&x.inner()));
+    }
+
+    #[test]
+    fn plain_tensors_give_what_tracked_ones_give() {
+        let x = ramp([2, 7, 3 * 16], 0.3);
+        assert_eq!(difference(attention(x.clone(), 2).inner(), attention(x.clone().inner(), 2)), 0.0);
+        assert_eq!(difference(gelu(x.clone()).inner(), gelu(x.inner())), 0.0);
+    }
+
+    #[test]
+    fn the_form_for_other_engines_has_the_gradient_of_the_exact_gelu() {
+        let form = |x: &Tensor<3>| x.clone() * (((x.clone() / std::f64::consts::SQRT_2).erf() + 1.0) * 0.5);
+        compare([ramp([2, 7, 9], 0.31)], |[x]| gelu(x.clone()), |[x]| form(x));
+    }
 }

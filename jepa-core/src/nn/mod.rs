@@ -4,6 +4,7 @@
 
 mod attention;
 mod block;
+mod cpu;
 mod encoder;
 mod init;
 mod kernels;

@@ -1,0 +1,340 @@
+//! The operations between matrix products, on slices: forward and backward by hand, one pass each.
+//!
+//! Sums run over sixteen fixed lanes, so that a result does not depend on which vector registers a machine has.
+
+use gemm::Parallelism;
+use multiversion::multiversion;
+
+const LANES: usize = 16;
+
+fn add_lanes(lanes: [f32; LANES]) -> f32 {
+    lanes.iter().sum()
+}
+
+/// exp for arguments up to 88; relative error below 2e-7, 0 below -87.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    let x = x.clamp(-87.0, 88.0);
+    // 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]; adding and taking away 1.5 * 2^23 rounds to an integer.
+    const ROUND: f32 = 12_582_912.0;
+    let n = x * std::f32::consts::LOG2_E + ROUND;
+    let whole = n - ROUND;
+    let r = x - whole * 0.693_359_4 + whole * 2.121_944_4e-4;
+    let p = 1.0 / 720.0;
+    let p = p * r + 1.0 / 120.0;
+    let p = p * r + 1.0 / 24.0;
+    let p = p * r + 1.0 / 6.0;
+    let p = p * r + 0.5;
+    let p = p * r + 1.0;
+    let p = p * r + 1.0;
+    p * f32::from_bits((n.to_bits() << 23).wrapping_add(0x3f80_0000))
+}
+
+/// The error function, to 4e-7: x P(x²) / Q(x²) on [-3.83, 3.83], where it has reached ±1 in f32.
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    let x = x.clamp(-3.832_506_9, 3.832_506_9);
+    let z = x * x;
+    let p = 2.290_506_5e-4;
+    let p = p * z + 3.408_291e-3;
+    let p = p * z + 5.095_569_5e-2;
+    let p = p * z + 0.185_208_32;
+    let p = p * z + 1.128_379_1;
+    let q = -1.179_160_3e-7;
+    let q = q * z + 2.354_796_6e-5;
+    let q = q * z + 1.017_962_5e-3;
+    let q = q * z + 1.407_047e-2;
+    let q = q * z + 0.110_985_05;
+    let q = q * z + 0.497_469_25;
+    let q = q * z + 1.0;
+    x * p / q
+}
+
+/// y = x Φ(x).
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+pub(super) fn gelu(x: &[f32], y: &mut [f32]) {
+    for (x, y) in x.iter().zip(y) {
+        *y = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+    }
+}
+
+/// dy becomes dx = dy (Φ(x) + x φ(x)).
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+pub(super) fn gelu_backward(x: &[f32], dy: &mut [f32]) {
+    const PHI: f32 = 0.398_942_3;
+    for (x, d) in x.iter().zip(dy) {
+        let cdf = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+        *d *= cdf + x * PHI * exp(-0.5 * x * x);
+    }
+}
+
+/// Rows of `width`: y = (x - mean) / sqrt(var + eps) * weight + bias; keeps mean and 1 / sqrt(var + eps) of every row.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32], kept: &mut [[f32; 2]]) {
+    let width = weight.len();
+    for ((x, y), kept) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(kept) {
+        let mut lanes = [0f32; LANES];
+        let (wide, rest) = x.as_chunks::<LANES>();
+        for w in wide {
+            for i in 0..LANES {
+                lanes[i] += w[i];
+            }
+        }
+        let mean = (add_lanes(lanes) + rest.iter().sum::<f32>()) / width as f32;
+        let mut lanes = [0f32; LANES];
+        for w in wide {
+            for i in 0..LANES {
+                let d = w[i] - mean;
+                lanes[i] += d * d;
+            }
+        }
+        let squares = add_lanes(lanes) + rest.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>();
+        let scale = 1.0 / (squares / width as f32 + eps).sqrt();
+        for (((y, x), w), b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+            *y = (x - mean) * scale * w + b;
+        }
+        *kept = [mean, scale];
+    }
+}
+
+/// dy becomes dx; adds to the gradients of weight and bias.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+pub(super) fn layer_norm_backward(
+    x: &[f32],
+    weight: &[f32],
+    kept: &[[f32; 2]],
+    dy: &mut [f32],
+    dweight: &mut [f32],
+    dbias: &mut [f32],
+) {
+    let width = weight.len();
+    for ((x, dy), [mean, scale]) in x.chunks_exact(width).zip(dy.chunks_exact_mut(width)).zip(kept) {
+        let (mut sums, mut products) = ([0f32; LANES], [0f32; LANES]);
+        let (mut sum, mut product) = (0f32, 0f32);
+        let whole = width / LANES * LANES;
+        for start in (0..whole).step_by(LANES) {
+            for i in 0..LANES {
+                let at = start + i;
+                let g = dy[at] * weight[at];
+                sums[i] += g;
+                products[i] += g * ((x[at] - mean) * scale);
+            }
+        }
+        for at in whole..width {
+            let g = dy[at] * weight[at];
+            sum += g;
+            product += g * ((x[at] - mean) * scale);
+        }
+        let sum = (add_lanes(sums) + sum) / width as f32;
+        let product = (add_lanes(products) + product) / width as f32;
+        for ((((d, x), w), dw), db) in dy.iter_mut().zip(x).zip(weight).zip(dweight.iter_mut()).zip(dbias.iter_mut()) {
+            let unit = (x - mean) * scale;
+            *dw += *d * unit;
+            *db += *d;
+            *d = scale * (*d * w - sum - unit * product);
+        }
+    }
+}
+
+/// Rows of `width` become softmax(scale * row).
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn softmax(rows: &mut [f32], width: usize, scale: f32) {
+    for row in rows.chunks_exact_mut(width) {
+        let mut highest = [f32::NEG_INFINITY; LANES];
+        let (wide, rest) = row.as_chunks::<LANES>();
+        for w in wide {
+            for i in 0..LANES {
+                highest[i] = if w[i] > highest[i] { w[i] } else { highest[i] };
+            }
+        }
+        let highest = highest.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+        let mut lanes = [0f32; LANES];
+        let (wide, rest) = row.as_chunks_mut::<LANES>();
+        for w in wide {
+            for i in 0..LANES {
+                w[i] = exp((w[i] - highest) * scale);
+                lanes[i] += w[i];
+            }
+        }
+        let mut sum = 0.0;
+        for v in rest {
+            *v = exp((*v - highest) * scale);
+            sum += *v;
+        }
+        let norm = 1.0 / (add_lanes(lanes) + sum);
+        row.iter_mut().for_each(|v| *v *= norm);
+    }
+}
+
+/// Rows of probabilities p and their gradients: dp becomes scale * p (dp - Σ p dp).
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn softmax_backward(p: &[f32], dp: &mut [f32], width: usize, scale: f32) {
+    for (p, dp) in p.chunks_exact(width).zip(dp.chunks_exact_mut(width)) {
+        let mut lanes = [0f32; LANES];
+        let (wide_p, rest_p) = p.as_chunks::<LANES>();
+        let (wide_d, rest_d) = dp.as_chunks::<LANES>();
+        for (p, d) in wide_p.iter().zip(wide_d) {
+            for i in 0..LANES {
+                lanes[i] += p[i] * d[i];
+            }
+        }
+        let dot = add_lanes(lanes) + rest_p.iter().zip(rest_d).map(|(p, d)| p * d).sum::<f32>();
+        for (p, d) in p.iter().zip(dp) {
+            *d = scale * p * (*d - dot);
+        }
+    }
+}
+
+/// A matrix inside a slice: element (row, column) lies at `start + row * rows + column * columns`.
+#[derive(Clone, Copy)]
+struct View {
+    start: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl View {
+    fn transposed(self) -> Self {
+        Self { rows: self.columns, columns: self.rows, ..self }
+    }
+
+    fn last(self, rows: usize, columns: usize) -> usize {
+        self.start + (rows - 1) * self.rows + (columns - 1) * self.columns
+    }
+}
+
+/// dst[m, n] = factor * lhs[m, k] rhs[k, n].
+#[allow(clippy::too_many_arguments)]
+fn matmul([m, n, k]: [usize; 3], dst: &mut [f32], d: View, lhs: &[f32], l: View, rhs: &[f32], r: View, factor: f32) {
+    assert!(d.last(m, n) < dst.len() && l.last(m, k) < lhs.len() && r.last(k, n) < rhs.len(), "views lie in their slices");
+    // SAFETY: the largest offset of every view was checked above, offsets are not negative, and `dst` is borrowed
+    // mutably, so that it overlaps neither operand.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            dst.as_mut_ptr().add(d.start),
+            d.columns as isize,
+            d.rows as isize,
+            false,
+            lhs.as_ptr().add(l.start),
+            l.columns as isize,
+            l.rows as isize,
+            rhs.as_ptr().add(r.start),
+            r.columns as isize,
+            r.rows as isize,
+            0.0,
+            factor,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+/// Shape of an attention: fused [batch, tokens, 3 heads head].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AttentionShape {
+    pub(super) batch: usize,
+    pub(super) tokens: usize,
+    pub(super) heads: usize,
+    pub(super) head: usize,
+}
+
+impl AttentionShape {
+    fn width(self) -> usize {
+        self.heads * self.head
+    }
+
+    fn scale(self) -> f32 {
+        (self.head as f64).powf(-0.5) as f32
+    }
+
+    /// Values of all probabilities: [batch, heads, tokens, tokens].
+    pub(super) fn probabilities(self) -> usize {
+        self.batch * self.heads * self.tokens * self.tokens
+    }
+
+    /// Queries (0), keys (1) or values (2) of one head.
+    fn part(self, sample: usize, head: usize, part: usize) -> View {
+        let row = 3 * self.width();
+        View { start: sample * self.tokens * row + part * self.width() + head * self.head, rows: row, columns: 1 }
+    }
+
+    /// The head's part of the result.
+    fn out(self, sample: usize, head: usize) -> View {
+        View { start: sample * self.tokens * self.width() + head * self.head, rows: self.width(), columns: 1 }
+    }
+
+    fn square(self, at: usize) -> View {
+        View { start: at, rows: self.tokens, columns: 1 }
+    }
+
+    fn each(self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.batch).flat_map(move |sample| (0..self.heads).map(move |head| (sample, head)))
+    }
+}
+
+/// out[batch, tokens, width] = softmax(q kᵀ scale) v. `kept` holds the probabilities: of all heads for a backward pass
+/// to come, or of one head at a time when it has room for no more.
+pub(super) fn attention(shape: AttentionShape, qkv: &[f32], out: &mut [f32], kept: &mut [f32]) {
+    let AttentionShape { tokens, head: width, .. } = shape;
+    let size = tokens * tokens;
+    let keep = kept.len() >= shape.probabilities();
+    for (i, (sample, head)) in shape.each().enumerate() {
+        let at = if keep { i * size } else { 0 };
+        let [q, k, v] = [0, 1, 2].map(|part| shape.part(sample, head, part));
+        matmul([tokens, tokens, width], kept, shape.square(at), qkv, q, qkv, k.transposed(), 1.0);
+        softmax(&mut kept[at..at + size], tokens, shape.scale());
+        matmul([tokens, width, tokens], out, shape.out(sample, head), kept, shape.square(at), qkv, v, 1.0);
+    }
+}
+
+/// Gradient of the fused [batch, tokens, 3 width] from that of the result.
+pub(super) fn attention_backward(shape: AttentionShape, qkv: &[f32], kept: &[f32], dout: &[f32], dqkv: &mut [f32]) {
+    let AttentionShape { tokens, head: width, .. } = shape;
+    let size = tokens * tokens;
+    let mut slope = vec![0f32; size];
+    for (i, (sample, head)) in shape.each().enumerate() {
+        let [q, k, v] = [0, 1, 2].map(|part| shape.part(sample, head, part));
+        let (out, p, s) = (shape.out(sample, head), shape.square(i * size), shape.square(0));
+        matmul([tokens, width, tokens], dqkv, v, kept, p.transposed(), dout, out, 1.0);
+        matmul([tokens, tokens, width], &mut slope, s, dout, out, qkv, v.transposed(), 1.0);
+        softmax_backward(&kept[i * size..(i + 1) * size], &mut slope, tokens, shape.scale());
+        matmul([tokens, width, tokens], dqkv, q, &slope, s, qkv, k, 1.0);
+        matmul([tokens, width, tokens], dqkv, k, &slope, s.transposed(), qkv, q, 1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error function by its series, in f64.
+    fn series(x: f64) -> f64 {
+        let mut term = x;
+        let mut sum = x;
+        for n in 1..200 {
+            term *= -x * x / f64::from(n);
+            sum += term / f64::from(2 * n + 1);
+        }
+        sum * 2.0 / std::f64::consts::PI.sqrt()
+    }
+
+    #[test]
+    fn exp_and_erf_are_exact_to_single_precision() {
+        let (mut worst_exp, mut worst_erf) = (0f64, 0f64);
+        for i in -40_000..=40_000 {
+            let x = i as f32 * 1e-4;
+            worst_erf = worst_erf.max((f64::from(erf(x)) - series(f64::from(x))).abs());
+            let y = x * 21.0;
+            worst_exp = worst_exp.max((f64::from(exp(y)) / f64::from(y).exp() - 1.0).abs());
+        }
+        assert!(worst_erf < 4e-7, "erf {worst_erf:e}");
+        assert!(worst_exp < 3e-7, "exp {worst_exp:e}");
+        assert_eq!((exp(0.0), erf(0.0)), (1.0, 0.0));
+        assert!(exp(-200.0) < 1e-37 && erf(9.0) > 0.999_999);
+    }
+}
