@@ -12,9 +12,17 @@ use commands::Command;
 // The modality crates: naming them links them, linking them registers their variants.
 use jepa_image as _;
 
-/// mimalloc keeps freed pages: a training step allocates and frees the same sizes again and again.
+/// A training step allocates and frees the same sizes again and again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Tells the allocator to keep freed pages: giving them back and clearing them anew costs a tenth of a step.
+fn keep_freed_pages() {
+    /// `mi_option_purge_delay` in mimalloc.h; -1: never.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    // SAFETY: called before any other thread exists; the option is a number that mimalloc checks.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
+}
 
 /// Self-supervised learning by joint-embedding prediction.
 #[derive(Parser)]
@@ -25,6 +33,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    keep_freed_pages();
     let filter = tracing_subscriber::EnvFilter::try_from_env("JEPA_LOG").unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     match Cli::parse().command.run() {

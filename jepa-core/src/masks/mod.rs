@@ -107,6 +107,16 @@ pub fn gather(x: Tensor<3>, masks: &[Mask]) -> Tensor<3> {
     x.reshape([batch * tokens, width]).select(0, indices).reshape([masks.len() * batch, len, width])
 }
 
+/// Rows of a table that is the same for every sample: [1, tokens, width] to [masks * batch, len, width], order (mask,
+/// image).
+pub fn gather_table(table: Tensor<3>, masks: &[Mask]) -> Tensor<3> {
+    let [_, tokens, width] = table.dims();
+    let (batch, len) = masks.first().map_or((0, 0), |m| (m.batch, m.len()));
+    let flat: Vec<i32> = masks.iter().flat_map(|m| m.indices.iter().map(|&i| i as i32)).collect();
+    let indices = Tensor::<1, Int>::from_data(TensorData::new(flat, [masks.len() * batch * len]), &table.device());
+    table.reshape([tokens, width]).select(0, indices).reshape([masks.len() * batch, len, width])
+}
+
 /// Repeats every consecutive chunk of `batch` rows `times` times: (mask, image) to (mask, repeat, image).
 pub fn repeat_interleave(x: Tensor<3>, batch: usize, times: usize) -> Tensor<3> {
     if times == 1 {

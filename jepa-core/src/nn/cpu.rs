@@ -1,4 +1,4 @@
-//! The operations between matrix products, on slices: forward and backward by hand, one pass each.
+//! The operations of a transformer on slices: forward and backward by hand, one pass each.
 //!
 //! Sums run over sixteen fixed lanes, so that a result does not depend on which vector registers a machine has.
 
@@ -52,10 +52,18 @@ fn erf(x: f32) -> f32 {
 
 /// y = x Φ(x).
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-pub(super) fn gelu(x: &[f32], y: &mut [f32]) {
-    for (x, y) in x.iter().zip(y) {
-        *y = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+pub(super) fn gelu(x: &[f32], y: &mut Vec<f32>) {
+    let one = |x: f32| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+    // Whole arrays at a time: a closure inside `extend` would not be compiled for this function's registers.
+    let (wide, rest) = x.as_chunks::<64>();
+    for x in wide {
+        let mut block = [0f32; 64];
+        for i in 0..64 {
+            block[i] = one(x[i]);
+        }
+        y.extend_from_slice(&block);
     }
+    y.extend(rest.iter().map(|x| one(*x)));
 }
 
 /// dy becomes dx = dy (Φ(x) + x φ(x)).
@@ -70,9 +78,10 @@ pub(super) fn gelu_backward(x: &[f32], dy: &mut [f32]) {
 
 /// Rows of `width`: y = (x - mean) / sqrt(var + eps) * weight + bias; keeps mean and 1 / sqrt(var + eps) of every row.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32], kept: &mut [[f32; 2]]) {
+pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut Vec<f32>, kept: &mut Vec<[f32; 2]>) {
     let width = weight.len();
-    for ((x, y), kept) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(kept) {
+    let mut row = vec![0f32; width];
+    for x in x.chunks_exact(width) {
         let mut lanes = [0f32; LANES];
         let (wide, rest) = x.as_chunks::<LANES>();
         for w in wide {
@@ -90,10 +99,11 @@ pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &
         }
         let squares = add_lanes(lanes) + rest.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>();
         let scale = 1.0 / (squares / width as f32 + eps).sqrt();
-        for (((y, x), w), b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+        for (((y, x), w), b) in row.iter_mut().zip(x).zip(weight).zip(bias) {
             *y = (x - mean) * scale * w + b;
         }
-        *kept = [mean, scale];
+        y.extend_from_slice(&row);
+        kept.push([mean, scale]);
     }
 }
 
@@ -203,34 +213,117 @@ impl View {
     }
 }
 
-/// dst[m, n] = factor * lhs[m, k] rhs[k, n].
+/// A vector that a matrix product is written into before anything else is read from it.
+pub(super) struct Room {
+    values: Vec<f32>,
+    len: usize,
+}
+
+impl Room {
+    /// Room for `len` values, without writing any.
+    pub(super) fn new(len: usize) -> Self {
+        Self { values: Vec::with_capacity(len), len }
+    }
+
+    /// A vector whose values products are added to.
+    pub(super) fn filled(values: Vec<f32>) -> Self {
+        Self { len: values.len(), values }
+    }
+
+    /// The values.
+    ///
+    /// # Safety
+    /// Products must have been written over the whole room.
+    unsafe fn written(mut self) -> Vec<f32> {
+        // SAFETY: `len` is within the capacity, and the caller has written every value.
+        unsafe { self.values.set_len(self.len) };
+        self.values
+    }
+
+    /// Values already written by a product.
+    ///
+    /// # Safety
+    /// A product must have been written over `start..start + len`.
+    unsafe fn part(&mut self, start: usize, len: usize) -> &mut [f32] {
+        assert!(start + len <= self.len, "the part lies in the room");
+        // SAFETY: within the capacity, written by the caller, and borrowed with `self`.
+        unsafe { std::slice::from_raw_parts_mut(self.values.as_mut_ptr().add(start), len) }
+    }
+}
+
+/// dst[m, n] = lhs[m, k] rhs[k, n], added to what is there with `add`.
 #[allow(clippy::too_many_arguments)]
-fn matmul([m, n, k]: [usize; 3], dst: &mut [f32], d: View, lhs: &[f32], l: View, rhs: &[f32], r: View, factor: f32) {
-    assert!(d.last(m, n) < dst.len() && l.last(m, k) < lhs.len() && r.last(k, n) < rhs.len(), "views lie in their slices");
-    // SAFETY: the largest offset of every view was checked above, offsets are not negative, and `dst` is borrowed
-    // mutably, so that it overlaps neither operand.
+fn matmul([m, n, k]: [usize; 3], dst: &mut Room, d: View, lhs: &[f32], l: View, rhs: &[f32], r: View, add: bool) {
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    assert!(d.last(m, n) < dst.len && l.last(m, k) < lhs.len() && r.last(k, n) < rhs.len(), "views lie in their slices");
+    assert!(!add || dst.values.len() == dst.len, "a product is added to written values only");
+    // SAFETY: the largest offset of every view was checked above and offsets are not negative; `dst` is borrowed mutably,
+    // so that it overlaps neither operand; without `add` gemm does not read it.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            dst.as_mut_ptr().add(d.start),
+            dst.values.as_mut_ptr().add(d.start),
             d.columns as isize,
             d.rows as isize,
-            false,
+            add,
             lhs.as_ptr().add(l.start),
             l.columns as isize,
             l.rows as isize,
             rhs.as_ptr().add(r.start),
             r.columns as isize,
             r.rows as isize,
-            0.0,
-            factor,
+            if add { 1.0 } else { 0.0 },
+            1.0,
             false,
             false,
             false,
             Parallelism::None,
         );
+    }
+}
+
+fn dense(columns: usize) -> View {
+    View { start: 0, rows: columns, columns: 1 }
+}
+
+/// x[rows, inputs] weight[inputs, outputs] + bias.
+pub(super) fn linear(x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let outputs = bias.len();
+    let inputs = weight.len() / outputs;
+    let rows = x.len() / inputs;
+    let mut y = Vec::with_capacity(rows * outputs);
+    (0..rows).for_each(|_| y.extend_from_slice(bias));
+    let mut y = Room::filled(y);
+    matmul([rows, outputs, inputs], &mut y, dense(outputs), x, dense(inputs), weight, dense(outputs), true);
+    y.values
+}
+
+/// Gradients of input, weight and bias of [`linear`]; that of the input only when it is asked for.
+pub(super) fn linear_backward(x: &[f32], weight: &[f32], dy: &[f32], outputs: usize, input: bool) -> (Option<Vec<f32>>, Vec<f32>, Vec<f32>) {
+    let inputs = weight.len() / outputs;
+    let rows = dy.len() / outputs;
+    let dx = input.then(|| {
+        let mut dx = Room::new(rows * inputs);
+        matmul([rows, inputs, outputs], &mut dx, dense(inputs), dy, dense(outputs), weight, dense(outputs).transposed(), false);
+        // SAFETY: the product covers rows x inputs.
+        unsafe { dx.written() }
+    });
+    let mut dweight = Room::new(inputs * outputs);
+    matmul([inputs, outputs, rows], &mut dweight, dense(outputs), x, dense(inputs).transposed(), dy, dense(outputs), false);
+    let mut dbias = vec![0f32; outputs];
+    sum_rows(dy, &mut dbias);
+    // SAFETY: the product covers inputs x outputs.
+    (dx, unsafe { dweight.written() }, dbias)
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn sum_rows(rows: &[f32], sum: &mut [f32]) {
+    for row in rows.chunks_exact(sum.len()) {
+        sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
     }
 }
 
@@ -277,35 +370,44 @@ impl AttentionShape {
     }
 }
 
-/// out[batch, tokens, width] = softmax(q kᵀ scale) v. `kept` holds the probabilities: of all heads for a backward pass
-/// to come, or of one head at a time when it has room for no more.
-pub(super) fn attention(shape: AttentionShape, qkv: &[f32], out: &mut [f32], kept: &mut [f32]) {
+/// softmax(q kᵀ scale) v as [batch, tokens, width], and the probabilities of all heads when a backward pass is to come.
+pub(super) fn attention(shape: AttentionShape, qkv: &[f32], keep: bool) -> (Vec<f32>, Vec<f32>) {
     let AttentionShape { tokens, head: width, .. } = shape;
     let size = tokens * tokens;
-    let keep = kept.len() >= shape.probabilities();
+    let mut out = Room::new(shape.batch * tokens * shape.width());
+    let mut kept = Room::new(if keep { shape.probabilities() } else { size });
     for (i, (sample, head)) in shape.each().enumerate() {
         let at = if keep { i * size } else { 0 };
         let [q, k, v] = [0, 1, 2].map(|part| shape.part(sample, head, part));
-        matmul([tokens, tokens, width], kept, shape.square(at), qkv, q, qkv, k.transposed(), 1.0);
-        softmax(&mut kept[at..at + size], tokens, shape.scale());
-        matmul([tokens, width, tokens], out, shape.out(sample, head), kept, shape.square(at), qkv, v, 1.0);
+        matmul([tokens, tokens, width], &mut kept, shape.square(at), qkv, q, qkv, k.transposed(), false);
+        // SAFETY: the product has just been written there.
+        let p = unsafe { kept.part(at, size) };
+        softmax(p, tokens, shape.scale());
+        matmul([tokens, width, tokens], &mut out, shape.out(sample, head), p, shape.square(0), qkv, v, false);
     }
+    // SAFETY: the heads of all samples cover `out`; their squares cover `kept` when it holds all of them.
+    unsafe { (out.written(), if keep { kept.written() } else { Vec::new() }) }
 }
 
 /// Gradient of the fused [batch, tokens, 3 width] from that of the result.
-pub(super) fn attention_backward(shape: AttentionShape, qkv: &[f32], kept: &[f32], dout: &[f32], dqkv: &mut [f32]) {
+pub(super) fn attention_backward(shape: AttentionShape, qkv: &[f32], kept: &[f32], dout: &[f32]) -> Vec<f32> {
     let AttentionShape { tokens, head: width, .. } = shape;
     let size = tokens * tokens;
-    let mut slope = vec![0f32; size];
+    let mut dqkv = Room::new(qkv.len());
+    let mut slope = Room::new(size);
     for (i, (sample, head)) in shape.each().enumerate() {
         let [q, k, v] = [0, 1, 2].map(|part| shape.part(sample, head, part));
         let (out, p, s) = (shape.out(sample, head), shape.square(i * size), shape.square(0));
-        matmul([tokens, width, tokens], dqkv, v, kept, p.transposed(), dout, out, 1.0);
-        matmul([tokens, tokens, width], &mut slope, s, dout, out, qkv, v.transposed(), 1.0);
-        softmax_backward(&kept[i * size..(i + 1) * size], &mut slope, tokens, shape.scale());
-        matmul([tokens, width, tokens], dqkv, q, &slope, s, qkv, k, 1.0);
-        matmul([tokens, width, tokens], dqkv, k, &slope, s.transposed(), qkv, q, 1.0);
+        matmul([tokens, width, tokens], &mut dqkv, v, kept, p.transposed(), dout, out, false);
+        matmul([tokens, tokens, width], &mut slope, s, dout, out, qkv, v.transposed(), false);
+        // SAFETY: the product has just been written there.
+        let ds = unsafe { slope.part(0, size) };
+        softmax_backward(&kept[i * size..(i + 1) * size], ds, tokens, shape.scale());
+        matmul([tokens, width, tokens], &mut dqkv, q, ds, s, qkv, k, false);
+        matmul([tokens, width, tokens], &mut dqkv, k, ds, s.transposed(), qkv, q, false);
     }
+    // SAFETY: queries, keys and values of all heads and samples cover the fused gradient.
+    unsafe { dqkv.written() }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The three operations between matrix products: layer normalisation, GELU and attention.
+//! The operations a transformer is made of: linear maps, layer normalisation, GELU and attention.
 //!
 //! On the CPU engine each is one pass over slices with a backward pass written by hand ([`cpu`](super::cpu)); burn would
 //! take a layer norm, for one, apart into a dozen tracked operations. Every other engine gets burn's operations, and a
@@ -53,6 +53,72 @@ fn shaped(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
+// --- linear --------------------------------------------------------------------------------------------------------
+
+/// x W + b over the last dimension, W [inputs, outputs].
+pub(super) fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
+    if !is_here(&x) {
+        return burn::tensor::module::linear(x, weight, Some(bias));
+    }
+    let composed = (x.clone(), weight.clone(), bias.clone());
+    let fused = if x.is_autodiff() || weight.is_autodiff() {
+        linear_tracked(x, weight, bias)
+    } else {
+        linear_plain(x, weight, bias)
+    };
+    fused.unwrap_or_else(|| burn::tensor::module::linear(composed.0, composed.1, Some(composed.2)))
+}
+
+fn project(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> FlexTensor {
+    let y = cpu::linear(values(x), values(weight), values(bias));
+    let mut shape: Vec<usize> = x.layout().shape().to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = values(bias).len();
+    }
+    shaped(y, shape)
+}
+
+fn linear_plain<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Option<Tensor<D>> {
+    let [x, weight, bias] = [plain(x)?, plain(weight)?, plain(bias)?].map(contiguous);
+    Some(Tensor::from_primitive::<Flex>(project(&x, &weight, &bias)))
+}
+
+fn linear_tracked<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Option<Tensor<D>> {
+    #[derive(Debug)]
+    struct LinearBackward;
+
+    impl Backward<Flex, 3> for LinearBackward {
+        type State = (FlexTensor, FlexTensor);
+
+        fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let (x, weight) = ops.state;
+            let dy = contiguous(grads.consume::<Flex>(&ops.node));
+            let [node_x, node_weight, node_bias] = ops.parents;
+            let outputs = weight.layout().shape()[1];
+            let (dx, dweight, dbias) =
+                cpu::linear_backward(values(&x), values(&weight), values(&dy), outputs, node_x.is_some());
+            if let (Some(node), Some(dx)) = (node_x, dx) {
+                grads.register::<Flex>(node.id, tensor(dx, &x));
+            }
+            if let Some(node) = node_weight {
+                grads.register::<Flex>(node.id, tensor(dweight, &weight));
+            }
+            if let Some(node) = node_bias {
+                grads.register::<Flex>(node.id, shaped(dbias, [outputs]));
+            }
+        }
+    }
+
+    let (x, weight, bias) = (tracked(x)?, tracked(weight)?, tracked(bias)?);
+    let [px, pw, pb] = [&x, &weight, &bias].map(|t| contiguous(t.primitive().clone()));
+    let y = project(&px, &pw, &pb);
+    let y = match LinearBackward.prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((px, pw), y),
+        OpsKind::UnTracked(prep) => prep.finish(y),
+    };
+    Some(Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(y))
+}
+
 // --- layer normalisation -------------------------------------------------------------------------------------------
 
 /// Layer normalisation over the last dimension, biased variance.
@@ -71,8 +137,8 @@ pub(super) fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: 
 
 fn normalise(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, eps: f64) -> (FlexTensor, Vec<[f32; 2]>) {
     let width = values(weight).len();
-    let mut y = vec![0f32; values(x).len()];
-    let mut kept = vec![[0f32; 2]; y.len().checked_div(width).unwrap_or(0)];
+    let mut y = Vec::with_capacity(values(x).len());
+    let mut kept = Vec::with_capacity(values(x).len().checked_div(width).unwrap_or(0));
     cpu::layer_norm(values(x), values(weight), values(bias), eps as f32, &mut y, &mut kept);
     (tensor(y, x), kept)
 }
@@ -133,7 +199,7 @@ pub(super) fn gelu(x: Tensor<3>) -> Tensor<3> {
 }
 
 fn apply_gelu(x: &FlexTensor) -> FlexTensor {
-    let mut y = vec![0f32; values(x).len()];
+    let mut y = Vec::with_capacity(values(x).len());
     cpu::gelu(values(x), &mut y);
     tensor(y, x)
 }
@@ -206,9 +272,7 @@ fn out_shape(s: AttentionShape) -> [usize; 3] {
 
 fn attention_plain(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>> {
     let qkv = contiguous(plain(qkv)?);
-    let mut out = vec![0f32; out_shape(shape).iter().product()];
-    let mut room = vec![0f32; shape.tokens * shape.tokens];
-    cpu::attention(shape, values(&qkv), &mut out, &mut room);
+    let (out, _) = cpu::attention(shape, values(&qkv), false);
     Some(Tensor::from_primitive::<Flex>(shaped(out, out_shape(shape))))
 }
 
@@ -223,8 +287,7 @@ fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>>
             let (shape, qkv, kept) = ops.state;
             let [node] = ops.parents;
             let dout = contiguous(grads.consume::<Flex>(&ops.node));
-            let mut dqkv = vec![0f32; values(&qkv).len()];
-            cpu::attention_backward(shape, values(&qkv), &kept, values(&dout), &mut dqkv);
+            let dqkv = cpu::attention_backward(shape, values(&qkv), &kept, values(&dout));
             if let Some(node) = node {
                 grads.register::<Flex>(node.id, tensor(dqkv, &qkv));
             }
@@ -233,9 +296,7 @@ fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>>
 
     let qkv = tracked(qkv)?;
     let value = contiguous(qkv.primitive().clone());
-    let mut out = vec![0f32; out_shape(shape).iter().product()];
-    let mut kept = vec![0f32; shape.probabilities()];
-    cpu::attention(shape, values(&value), &mut out, &mut kept);
+    let (out, kept) = cpu::attention(shape, values(&value), true);
     let out = shaped(out, out_shape(shape));
     let out = match AttentionBackward.prepare::<NoCheckpointing>([qkv.node()]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish((shape, value, kept), out),
@@ -283,6 +344,12 @@ mod tests {
             );
         }
         compare([ramp([2, 7, 9], 0.31)], |[x]| gelu(x.clone()), |[x]| activation::gelu(x.clone()));
+        let maps = |[x, w, b]: &[Tensor<3>; 3]| (x.clone(), w.clone().reshape([6, 11]), b.clone().reshape([11]));
+        compare(
+            [ramp([3, 5, 6], 0.37), ramp([1, 6, 11], 0.9), ramp([1, 1, 11], 0.2)],
+            |inputs| { let (x, w, b) = maps(inputs); linear(x, w, b) },
+            |inputs| { let (x, w, b) = maps(inputs); burn::tensor::module::linear(x, w, Some(b)) },
+        );
         for (tokens, heads, head) in [(5, 2, 8), (19, 3, 24), (33, 1, 10)] {
             compare(
                 [ramp([2, tokens, 3 * heads * head], 0.11)],

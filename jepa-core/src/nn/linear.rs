@@ -27,7 +27,7 @@ impl Linear {
 
     /// [.., inputs] to [.., outputs].
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        burn::tensor::module::linear(x, self.weight.val(), Some(self.bias.val()))
+        kernels::linear(x, self.weight.val(), self.bias.val())
     }
 }
 

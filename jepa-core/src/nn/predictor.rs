@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Block, BlockConfig, Init, LayerNorm, Linear};
-use crate::masks::{Mask, gather, repeat_interleave};
+use crate::masks::{Mask, gather_table, repeat_interleave};
 
 /// Size of a predictor.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,13 +62,11 @@ impl Predictor {
         let [rows, kept, _] = context.dims();
         let batch = rows / visible.len().max(1);
         let positions = self.predictor_pos_embed.val();
-        let [_, tokens, width] = positions.dims();
-        let positions = positions.expand([batch, tokens, width]);
 
-        let context = self.predictor_embed.forward(context) + gather(positions.clone(), visible);
+        let context = self.predictor_embed.forward(context) + gather_table(positions.clone(), visible);
         let context = context.repeat_dim(0, hidden.len());
 
-        let queries = repeat_interleave(gather(positions, hidden), batch, visible.len()) + self.mask_token.val();
+        let queries = repeat_interleave(gather_table(positions, hidden), batch, visible.len()) + self.mask_token.val();
         let queried = queries.dims()[1];
 
         let mut x = Tensor::cat(vec![context, queries], 1);
