@@ -73,9 +73,11 @@ impl Engine {
             return Err(unknown());
         }
         // Engines panic when a driver is missing; that is an answer here, not a crash.
-        let device = quietly(|| construct(kind, index))
-            .flatten()
-            .ok_or_else(|| Error::Engine(format!("`{name}` cannot be opened on this machine: no such device, or its driver is missing")))?;
+        let device = quietly(|| construct(kind, index)).flatten().ok_or_else(|| {
+            Error::Engine(format!(
+                "`{name}` cannot be opened on this machine: no such device, or its driver is missing"
+            ))
+        })?;
         let engine = Self { name: name.to_owned(), device };
         engine.start_up_check()?;
         Ok(engine)
@@ -88,7 +90,10 @@ impl Engine {
             let b = Tensor::<2>::from_data(TensorData::new(ramp(64 * 40, 0.11), [64, 40]), device);
             host::read(burn::tensor::activation::softmax(a.matmul(b), 1))
         };
-        let (here, there) = (run(&Device::flex())?, quietly(|| run(&self.device)).unwrap_or_else(|| Err(Error::Engine("it crashed".into()))));
+        let (here, there) = (
+            run(&Device::flex())?,
+            quietly(|| run(&self.device)).unwrap_or_else(|| Err(Error::Engine("it crashed".into()))),
+        );
         let difference = match there {
             Ok(values) if values.len() == here.len() => {
                 here.iter().zip(&values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
@@ -99,7 +104,10 @@ impl Engine {
         if difference < 1e-3 {
             Ok(())
         } else {
-            Err(Error::Engine(format!("`{}` failed its start-up check: differs from the CPU by {difference}", self.name)))
+            Err(Error::Engine(format!(
+                "`{}` failed its start-up check: differs from the CPU by {difference}",
+                self.name
+            )))
         }
     }
 }
@@ -140,4 +148,3 @@ fn gpu(index: usize) -> burn::tensor::DeviceKind {
         n => burn::tensor::DeviceKind::DiscreteGpu(n),
     }
 }
-

@@ -147,11 +147,9 @@ impl KeyReport {
 impl std::fmt::Display for KeyReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}` does not fit the model", self.origin)?;
-        for (title, keys) in [
-            ("missing", &self.missing),
-            ("unexpected", &self.unexpected),
-            ("of another shape", &self.mismatched),
-        ] {
+        for (title, keys) in
+            [("missing", &self.missing), ("unexpected", &self.unexpected), ("of another shape", &self.mismatched)]
+        {
             if !keys.is_empty() {
                 write!(f, "\n  {} {title}: {}", keys.len(), keys.join(", "))?;
             }

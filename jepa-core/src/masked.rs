@@ -29,7 +29,10 @@ impl PatchBatch {
                 && !m.target.is_empty()
         });
         if values.len() != shape.iter().product::<usize>() || samples == 0 || !fits {
-            return Err(Error::Engine(format!("{} values and {masks:?} do not make a batch of {shape:?}", values.len())));
+            return Err(Error::Engine(format!(
+                "{} values and {masks:?} do not make a batch of {shape:?}",
+                values.len()
+            )));
         }
         Ok(Self { values, shape, masks })
     }

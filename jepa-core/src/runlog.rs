@@ -165,7 +165,10 @@ impl RunFolder {
     /// Creates the folder of a new run; one that already holds a run is refused.
     pub fn create(path: &Path, config: &str, info: &RunInfo) -> Result<Self> {
         if path.join("run.json").exists() {
-            return Err(Error::config(path.display().to_string(), "there is already a run in this folder: add --resume to continue it, or choose another --out"));
+            return Err(Error::config(
+                path.display().to_string(),
+                "there is already a run in this folder: add --resume to continue it, or choose another --out",
+            ));
         }
         std::fs::create_dir_all(path.join("checkpoints")).map_err(Error::io("create", path))?;
         let folder = Self::hold(path)?;
@@ -185,7 +188,8 @@ impl RunFolder {
     fn hold(path: &Path) -> Result<Self> {
         let place = path.join("lock");
         let lock = File::create(&place).map_err(Error::io("create", &place))?;
-        lock.try_lock().map_err(|_| Error::config(path.display().to_string(), "another process is training in this folder"))?;
+        lock.try_lock()
+            .map_err(|_| Error::config(path.display().to_string(), "another process is training in this folder"))?;
         let place = path.join("events.jsonl");
         let events = OpenOptions::new().create(true).append(true).open(&place).map_err(Error::io("open", &place))?;
         Ok(Self { path: path.to_owned(), events, _lock: lock })

@@ -46,7 +46,9 @@ impl Masks {
                 blocks.sample(batch, &mut TorchStream::new(draws.step - 1), &mut draws.masks(1))
             }
             (_, Some(blocks)) => blocks.sample(batch, &mut draws.masks(0), &mut draws.masks(1)),
-            (MaskConfig::Random(random), _) => random.sample(batch, self.tokens, &mut draws.masks(0), &mut draws.masks(1)),
+            (MaskConfig::Random(random), _) => {
+                random.sample(batch, self.tokens, &mut draws.masks(0), &mut draws.masks(1))
+            }
             (MaskConfig::MultiBlock(_), None) => unreachable!("`new` builds the sampler of every block configuration"),
         }
     }

@@ -19,12 +19,23 @@ pub struct Patches {
 impl Patches {
     /// Checks that patches of `patch` pixels tile pictures of `height` x `width`.
     pub fn new(height: usize, width: usize, patch: usize, normalise: &Normalise) -> Result<Self> {
-        if patch == 0 || height < patch || width < patch || !height.is_multiple_of(patch) || !width.is_multiple_of(patch) {
-            return Err(Error::config("model.patch", format!("patches of {patch} pixels do not tile pictures of {height} x {width}")));
+        if patch == 0
+            || height < patch
+            || width < patch
+            || !height.is_multiple_of(patch)
+            || !width.is_multiple_of(patch)
+        {
+            return Err(Error::config(
+                "model.patch",
+                format!("patches of {patch} pixels do not tile pictures of {height} x {width}"),
+            ));
         }
         let channels = normalise.mean.len();
         if !matches!(channels, 1 | 3) || normalise.std.len() != channels || !normalise.std.iter().all(|s| *s > 0.0) {
-            return Err(Error::config("model.normalise", "mean and std need one value for grey or three for colour pictures, std above 0"));
+            return Err(Error::config(
+                "model.normalise",
+                "mean and std need one value for grey or three for colour pictures, std above 0",
+            ));
         }
         Ok(Self { patch, rows: height / patch, columns: width / patch, normalise: normalise.clone() })
     }
@@ -49,7 +60,10 @@ impl Patches {
     pub fn cut(&self, picture: &Picture, out: &mut Vec<f32>) -> Result<()> {
         let (height, width) = (self.rows * self.patch, self.columns * self.patch);
         if (picture.height, picture.width) != (height, width) {
-            return Err(Error::data("picture", format!("has {} x {} pixels, expected {height} x {width}", picture.height, picture.width)));
+            return Err(Error::data(
+                "picture",
+                format!("has {} x {} pixels, expected {height} x {width}", picture.height, picture.width),
+            ));
         }
         let mut planes = Vec::with_capacity(picture.pixels.len());
         self.normalise.to_planar(&picture.to_channels(self.channels())?, &mut planes)?;

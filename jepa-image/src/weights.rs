@@ -36,8 +36,11 @@ const QKV: [(&str, &str); 3] = [
     ("attention.attention.key", "attention.k_proj"),
     ("attention.attention.value", "attention.v_proj"),
 ];
-const ROOT: [(&str, &str); 3] =
-    [("pos_embed", "embeddings.position_embeddings"), ("patch_embed.proj", "embeddings.patch_embeddings.projection"), ("norm", "layernorm")];
+const ROOT: [(&str, &str); 3] = [
+    ("pos_embed", "embeddings.position_embeddings"),
+    ("patch_embed.proj", "embeddings.patch_embeddings.projection"),
+    ("norm", "layernorm"),
+];
 
 /// Recognises an official checkpoint, an official state dictionary or a Hugging Face folder.
 pub fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
@@ -51,7 +54,10 @@ pub fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
         Ok(Imported { config, target: foreign.tensors.clone(), student: None })
     } else {
         let some: Vec<&str> = foreign.tensors.keys().take(5).map(String::as_str).collect();
-        Err(Error::format(&foreign.origin, format!("its names are neither official I-JEPA's nor Hugging Face's: {}, ..", some.join(", "))))
+        Err(Error::format(
+            &foreign.origin,
+            format!("its names are neither official I-JEPA's nor Hugging Face's: {}, ..", some.join(", ")),
+        ))
     }
 }
 
@@ -80,8 +86,12 @@ fn import_official(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
     }
     let predictor = below(&foreign.tensors, "predictor");
     let config = configuration(&target, (!predictor.is_empty()).then_some(&predictor), None, &foreign.origin)?;
-    let student: Named =
-        foreign.tensors.iter().filter(|(k, _)| k.starts_with("encoder.") || k.starts_with("predictor.")).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let student: Named = foreign
+        .tensors
+        .iter()
+        .filter(|(k, _)| k.starts_with("encoder.") || k.starts_with("predictor."))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     let complete = student.keys().any(|k| k.starts_with("encoder.")) && !predictor.is_empty();
     Ok(Imported { config, target, student: complete.then_some(student) })
 }
@@ -122,7 +132,9 @@ fn import_hugging_face(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
                 let name = format!("{prefix}{}.{part}", if on_disk { disk } else { memory });
                 match theirs.remove(&name) {
                     Some((shape, values)) => {
-                        fused.0 = std::iter::once(3 * shape.first().copied().unwrap_or(0)).chain(shape.into_iter().skip(1)).collect();
+                        fused.0 = std::iter::once(3 * shape.first().copied().unwrap_or(0))
+                            .chain(shape.into_iter().skip(1))
+                            .collect();
                         fused.1.extend(values);
                     }
                     None => report.missing.push(name),
@@ -141,22 +153,41 @@ fn import_hugging_face(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
 }
 
 /// The configuration that a set of official names and shapes implies.
-fn configuration(encoder: &Named, predictor: Option<&Named>, hub: Option<&Value>, origin: &str) -> Result<RunConfig<IJepaConfig>> {
+fn configuration(
+    encoder: &Named,
+    predictor: Option<&Named>,
+    hub: Option<&Value>,
+    origin: &str,
+) -> Result<RunConfig<IJepaConfig>> {
     let shape = |tensors: &Named, name: &str| -> Result<Vec<usize>> {
         tensors.get(name).map(|(shape, _)| shape.clone()).ok_or_else(|| {
-            Error::Weights(KeyReport { origin: origin.to_owned(), missing: vec![name.to_owned()], ..Default::default() })
+            Error::Weights(KeyReport {
+                origin: origin.to_owned(),
+                missing: vec![name.to_owned()],
+                ..Default::default()
+            })
         })
     };
-    let depth = |tensors: &Named, blocks: &str| (0..).take_while(|i| tensors.contains_key(&format!("{blocks}.{i}.norm1.weight"))).count();
+    let depth = |tensors: &Named, blocks: &str| {
+        (0..).take_while(|i| tensors.contains_key(&format!("{blocks}.{i}.norm1.weight"))).count()
+    };
     let positions = shape(encoder, "pos_embed")?;
     let kernel = shape(encoder, "patch_embed.proj.weight")?;
     let hidden = shape(encoder, "blocks.0.mlp.fc1.weight")?;
     let (&[_, tokens, width], &[_, channels, patch, _]) = (positions.as_slice(), kernel.as_slice()) else {
-        return Err(Error::format(origin, format!("pos_embed {positions:?} and patch_embed.proj.weight {kernel:?} are not a table [1, tokens, width] and a kernel [width, channels, patch, patch]")));
+        return Err(Error::format(
+            origin,
+            format!(
+                "pos_embed {positions:?} and patch_embed.proj.weight {kernel:?} are not a table [1, tokens, width] and a kernel [width, channels, patch, patch]"
+            ),
+        ));
     };
     let side = (tokens as f64).sqrt().round() as usize;
     if side * side != tokens {
-        return Err(Error::format(origin, format!("its {tokens} positions are no square grid; only square pictures can be imported")));
+        return Err(Error::format(
+            origin,
+            format!("its {tokens} positions are no square grid; only square pictures can be imported"),
+        ));
     }
     let number = |key: &str| hub.and_then(|c| c.get(key)).and_then(Value::as_f64);
     let heads = match number("num_attention_heads") {
@@ -172,7 +203,11 @@ fn configuration(encoder: &Named, predictor: Option<&Named>, hub: Option<&Value>
         eps: number("layer_norm_eps").unwrap_or(1e-6),
     };
     let predictor = match predictor {
-        Some(p) => PredictorConfig { width: shape(p, "mask_token")?.last().copied().unwrap_or(0), depth: depth(p, "predictor_blocks"), heads },
+        Some(p) => PredictorConfig {
+            width: shape(p, "mask_token")?.last().copied().unwrap_or(0),
+            depth: depth(p, "predictor_blocks"),
+            heads,
+        },
         None => PredictorConfig { width: (width / 2).next_multiple_of(4 * heads), depth: 6, heads },
     };
     let mut config = official(encoder, patch, side * patch, predictor, 300, 40.0);
@@ -227,11 +262,14 @@ fn to_hugging_face(named: &Named) -> Result<Named> {
     let unknown = |name: &str| Error::Engine(format!("`{name}` has no name in Hugging Face's layout"));
     let mut theirs = Named::new();
     for (name, (shape, values)) in named {
-        if let Some((ours, root)) = ROOT.iter().find(|(ours, _)| name == ours || name.strip_prefix(ours).is_some_and(|r| r.starts_with('.'))) {
+        if let Some((ours, root)) =
+            ROOT.iter().find(|(ours, _)| name == ours || name.strip_prefix(ours).is_some_and(|r| r.starts_with('.')))
+        {
             theirs.insert(format!("{root}{}", &name[ours.len()..]), (shape.clone(), values.clone()));
             continue;
         }
-        let (layer, rest) = name.strip_prefix("blocks.").and_then(|r| r.split_once('.')).ok_or_else(|| unknown(name))?;
+        let (layer, rest) =
+            name.strip_prefix("blocks.").and_then(|r| r.split_once('.')).ok_or_else(|| unknown(name))?;
         if let Some(part) = rest.strip_prefix("attn.qkv.") {
             let third = values.len() / 3;
             let shape: Vec<usize> = std::iter::once(shape[0] / 3).chain(shape[1..].iter().copied()).collect();
@@ -240,7 +278,10 @@ fn to_hugging_face(named: &Named) -> Result<Named> {
             }
             continue;
         }
-        let (ours, disk, _) = BLOCK.iter().find(|(ours, ..)| rest.strip_prefix(ours).is_some_and(|r| r.starts_with('.'))).ok_or_else(|| unknown(name))?;
+        let (ours, disk, _) = BLOCK
+            .iter()
+            .find(|(ours, ..)| rest.strip_prefix(ours).is_some_and(|r| r.starts_with('.')))
+            .ok_or_else(|| unknown(name))?;
         theirs.insert(format!("encoder.layer.{layer}.{disk}{}", &rest[ours.len()..]), (shape.clone(), values.clone()));
     }
     Ok(theirs)

@@ -36,7 +36,10 @@ impl Observer for Progress {
         match event {
             Event::Start { step, steps, data, parameters, engine } => {
                 self.line(format!("data: {data}"));
-                self.line(format!("{:.2} M trained parameters on {engine}, steps {step} to {steps}", *parameters as f64 / 1e6));
+                self.line(format!(
+                    "{:.2} M trained parameters on {engine}, steps {step} to {steps}",
+                    *parameters as f64 / 1e6
+                ));
                 let bar = ProgressBar::with_draw_target(Some(*steps), ProgressDrawTarget::stderr_with_hz(5));
                 let template = "{elapsed_precise} [{bar:30}] {pos}/{len}  {msg}  {eta} left";
                 if let Ok(style) = ProgressStyle::with_template(template) {

@@ -154,7 +154,7 @@ fn newest_first(folder: &Path) -> Result<Vec<PathBuf>> {
             Some((step, path))
         })
         .collect();
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|(step, _)| std::cmp::Reverse(*step));
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
@@ -164,7 +164,10 @@ fn verify(storage: &dyn Storage, path: &Path) -> Result<Bundle> {
     let manifest: Manifest = serde_json::from_slice(&storage.read(&place)?)
         .map_err(|e| Error::format(&place, format!("not a manifest: {e}")))?;
     if manifest.format != FORMAT {
-        return Err(Error::format(&place, format!("has layout version {}, this program reads {FORMAT}; use a matching version", manifest.format)));
+        return Err(Error::format(
+            &place,
+            format!("has layout version {}, this program reads {FORMAT}; use a matching version", manifest.format),
+        ));
     }
     let mut files = BTreeMap::new();
     for (name, entry) in &manifest.files {
@@ -249,7 +252,10 @@ mod tests {
 
     fn files(step: u64) -> BTreeMap<String, Vec<u8>> {
         let name = |n: &str| n.to_owned();
-        BTreeMap::from([(name("student.safetensors"), vec![step as u8; 300]), (name("state.json"), format!("{step}").into_bytes())])
+        BTreeMap::from([
+            (name("student.safetensors"), vec![step as u8; 300]),
+            (name("state.json"), format!("{step}").into_bytes()),
+        ])
     }
 
     #[test]

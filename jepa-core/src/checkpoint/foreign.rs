@@ -52,7 +52,10 @@ fn read_folder(folder: &Path) -> Result<(Named, Option<serde_json::Value>)> {
     }
     let index = folder.join("model.safetensors.index.json");
     if !index.is_file() {
-        return Err(Error::format(folder, "holds neither model.safetensors nor model.safetensors.index.json; weights in pytorch_model.bin can be given as a file"));
+        return Err(Error::format(
+            folder,
+            "holds neither model.safetensors nor model.safetensors.index.json; weights in pytorch_model.bin can be given as a file",
+        ));
     }
     let index_json = read_json(&index)?;
     let map = index_json["weight_map"].as_object().ok_or_else(|| Error::format(&index, "has no weight_map"))?;

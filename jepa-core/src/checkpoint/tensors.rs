@@ -69,7 +69,10 @@ pub fn report(leaves: &[Leaf], tensors: &Named, origin: &str) -> KeyReport {
             None => report.missing.push(leaf.path.clone()),
             Some((shape, _)) => {
                 let expected = leaf.stored_shape();
-                let kernel = leaf.matrix && shape.len() > 2 && shape[0] == expected[0] && shape[1..].iter().product::<usize>() == expected[1];
+                let kernel = leaf.matrix
+                    && shape.len() > 2
+                    && shape[0] == expected[0]
+                    && shape[1..].iter().product::<usize>() == expected[1];
                 if *shape != expected && !kernel {
                     report.mismatched.push(format!("{}: expected {expected:?}, found {shape:?}", leaf.path));
                 }
@@ -117,7 +120,10 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<Named> {
         .into_iter()
         .map(|(name, view)| {
             let values = to_f32(view.dtype(), view.data()).ok_or_else(|| {
-                Error::format(path, format!("tensor `{name}` has type {:?}, expected a floating-point type", view.dtype()))
+                Error::format(
+                    path,
+                    format!("tensor `{name}` has type {:?}, expected a floating-point type", view.dtype()),
+                )
             })?;
             Ok((name, (view.shape().to_vec(), values)))
         })
@@ -156,7 +162,8 @@ mod tests {
     #[test]
     fn every_key_that_does_not_fit_is_listed() {
         let layer = Linear::new(&mut Init::new(1, InitScheme::FanIn, &Device::flex()), 3, 2);
-        let tensors = Named::from([("weight".into(), (vec![3, 2], vec![0.0; 6])), ("head".into(), (vec![1], vec![0.0]))]);
+        let tensors =
+            Named::from([("weight".into(), (vec![3, 2], vec![0.0; 6])), ("head".into(), (vec![1], vec![0.0]))]);
         let message = apply(layer, &tensors, "file").unwrap_err().to_string();
         for part in ["1 missing: bias", "1 unexpected: head", "weight: expected [2, 3], found [3, 2]"] {
             assert!(message.contains(part), "{message}");

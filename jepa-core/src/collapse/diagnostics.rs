@@ -37,7 +37,8 @@ impl Diagnostics {
         let pooled = DMatrix::from_row_slice(samples, width, &values);
         let eigenvalues = spectrum(&centred(&pooled));
         let scale = (samples.max(2) - 1) as f64;
-        let std = (0..width).map(|j| (centred(&pooled).column(j).norm_squared() / scale).sqrt()).sum::<f64>() / width as f64;
+        let std =
+            (0..width).map(|j| (centred(&pooled).column(j).norm_squared() / scale).sqrt()).sum::<f64>() / width as f64;
         Ok(Self { std, rank_me: rank_me(&pooled), participation: participation_ratio(&eigenvalues), content })
     }
 }

@@ -59,10 +59,7 @@ mod tests {
             let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
             Tensor::from_data(TensorData::new(values, [16, 8]), &Device::flex())
         };
-        [
-            tensor(cells().map(|(n, d)| value(n, d).0).collect()),
-            tensor(cells().map(|(n, d)| value(n, d).1).collect()),
-        ]
+        [tensor(cells().map(|(n, d)| value(n, d).0).collect()), tensor(cells().map(|(n, d)| value(n, d).1).collect())]
     }
 
     #[test]

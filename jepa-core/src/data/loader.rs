@@ -125,7 +125,10 @@ impl<B: Send + 'static> Loader<B> {
         collate: impl Fn(u64, Vec<(usize, S)>) -> Result<B> + Send + Sync + 'static,
     ) -> Result<Self> {
         if source.is_empty() || config.batch == 0 {
-            return Err(Error::config("run.batch", format!("{} samples cannot fill batches of {}", source.len(), config.batch)));
+            return Err(Error::config(
+                "run.batch",
+                format!("{} samples cannot fill batches of {}", source.len(), config.batch),
+            ));
         }
         let plan = Arc::new(Plan {
             seed: config.seed,

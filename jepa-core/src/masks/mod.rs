@@ -30,7 +30,10 @@ impl Mask {
         let mut seen = vec![usize::MAX; tokens];
         for (row, indices) in rows.iter().enumerate() {
             if indices.len() != len || len == 0 {
-                return wrong(format!("row {row} has {} indices, row 0 has {len}; all must have the same number, at least one", indices.len()));
+                return wrong(format!(
+                    "row {row} has {} indices, row 0 has {len}; all must have the same number, at least one",
+                    indices.len()
+                ));
             }
             for &index in indices {
                 match seen.get_mut(index as usize) {
@@ -123,7 +126,9 @@ pub fn repeat_interleave(x: Tensor<3>, batch: usize, times: usize) -> Tensor<3> 
         return x;
     }
     let [rows, len, width] = x.dims();
-    x.reshape([rows / batch, 1, batch, len, width])
-        .expand([rows / batch, times, batch, len, width])
-        .reshape([rows * times, len, width])
+    x.reshape([rows / batch, 1, batch, len, width]).expand([rows / batch, times, batch, len, width]).reshape([
+        rows * times,
+        len,
+        width,
+    ])
 }

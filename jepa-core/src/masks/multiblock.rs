@@ -66,6 +66,9 @@ pub struct MultiBlock {
     columns: usize,
 }
 
+/// Indices of the target blocks and of the context blocks of one image.
+type HiddenAndVisible = (Vec<Vec<u32>>, Vec<Vec<u32>>);
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Block {
     top: usize,
@@ -97,13 +100,24 @@ impl MultiBlock {
             ("target_aspect", target_aspect, f64::MAX),
         ] {
             if !(0.0 < low && low <= high && high <= limit) {
-                return Err(Error::config(format!("{place}.{name}"), format!("[{low}, {high}] must be a range of positive numbers{}", if limit == 1.0 { " up to 1" } else { "" })));
+                return Err(Error::config(
+                    format!("{place}.{name}"),
+                    format!(
+                        "[{low}, {high}] must be a range of positive numbers{}",
+                        if limit == 1.0 { " up to 1" } else { "" }
+                    ),
+                ));
             }
         }
         let sampler = Self { config: config.clone(), rows, columns };
         let official = config.rule == MaskRule::Official;
         if official && (rows < 2 || columns < 2) {
-            return Err(Error::config(place, format!("the official rule needs a grid of at least 2 x 2 tokens, this one has {rows} x {columns}; use rule = \"corrected\"")));
+            return Err(Error::config(
+                place,
+                format!(
+                    "the official rule needs a grid of at least 2 x 2 tokens, this one has {rows} x {columns}; use rule = \"corrected\""
+                ),
+            ));
         }
         let smallest = |scale, aspect| {
             (0..=1000)
@@ -117,14 +131,16 @@ impl MultiBlock {
                 .min()
                 .unwrap_or(0)
         };
-        for (name, area) in [
-            ("target", smallest(target_scale, target_aspect)),
-            ("context", smallest(context_scale, [1.0, 1.0])),
-        ] {
+        for (name, area) in
+            [("target", smallest(target_scale, target_aspect)), ("context", smallest(context_scale, [1.0, 1.0]))]
+        {
             if area <= config.min_keep && (official || name == "context") {
                 return Err(Error::config(
                     format!("{place}.min_keep"),
-                    format!("{} is too large: on a grid of {rows} x {columns} tokens a {name} block can be as small as {area}, and a mask must keep more than min_keep", config.min_keep),
+                    format!(
+                        "{} is too large: on a grid of {rows} x {columns} tokens a {name} block can be as small as {area}, and a mask must keep more than min_keep",
+                        config.min_keep
+                    ),
                 ));
             }
         }
@@ -201,7 +217,7 @@ impl MultiBlock {
         target_size: (usize, usize),
         context_size: (usize, usize),
         places: &mut impl Draw,
-    ) -> Result<(Vec<Vec<u32>>, Vec<Vec<u32>>)> {
+    ) -> Result<HiddenAndVisible> {
         let mut hidden = Vec::new();
         let mut blocks = Vec::new();
         for _ in 0..self.config.targets {
@@ -238,7 +254,7 @@ impl MultiBlock {
         target_size: (usize, usize),
         context_size: (usize, usize),
         places: &mut impl Draw,
-    ) -> Result<(Vec<Vec<u32>>, Vec<Vec<u32>>)> {
+    ) -> Result<HiddenAndVisible> {
         for _ in 0..PLACEMENTS {
             let targets: Vec<Block> = (0..self.config.targets).map(|_| self.place(target_size, places)).collect();
             let cut: &[Block] = if self.config.allow_overlap { &[] } else { &targets };
@@ -250,7 +266,10 @@ impl MultiBlock {
         }
         Err(Error::config(
             "masks.min_keep",
-            format!("no context of more than {} tokens found in {PLACEMENTS} placements on a grid of {} x {}; lower min_keep, targets or target_scale", self.config.min_keep, self.rows, self.columns),
+            format!(
+                "no context of more than {} tokens found in {PLACEMENTS} placements on a grid of {} x {}; lower min_keep, targets or target_scale",
+                self.config.min_keep, self.rows, self.columns
+            ),
         ))
     }
 
@@ -283,12 +302,15 @@ mod tests {
         let sampler = MultiBlock::new(&MultiBlockConfig::official(), 14, 14).unwrap();
         let mut places = TorchStream::new(0);
         let first = sampler.sample(2, &mut TorchStream::new(0), &mut places).unwrap();
-        let starts = |masks: &MaskSet, image: usize| -> Vec<u32> { masks.target.iter().map(|m| m.row(image)[0]).collect() };
+        let starts =
+            |masks: &MaskSet, image: usize| -> Vec<u32> { masks.target.iter().map(|m| m.row(image)[0]).collect() };
         assert_eq!((first.target[0].len(), first.context[0].len()), (36, 59));
         assert_eq!(starts(&first, 0), [63, 70, 45, 49]);
         assert_eq!(starts(&first, 1), [72, 63, 84, 4]);
-        let expected: Vec<u32> =
-            [0..=12, 14..=26, 28..=40, 42..=44, 56..=58, 132..=132, 146..=152, 154..=159].into_iter().flatten().collect();
+        let expected: Vec<u32> = [0..=12, 14..=26, 28..=40, 42..=44, 56..=58, 132..=132, 146..=152, 154..=159]
+            .into_iter()
+            .flatten()
+            .collect();
         assert_eq!(first.context[0].row(0), expected);
         let second = sampler.sample(2, &mut TorchStream::new(1), &mut places).unwrap();
         assert_eq!((second.target[0].len(), second.context[0].len()), (35, 76));
@@ -334,13 +356,16 @@ mod tests {
     #[test]
     fn corrected_masks_are_legal_disjoint_and_reach_every_token() {
         for (rows, columns) in [(7, 7), (4, 6), (1, 32), (14, 9)] {
-            let config =
-                MultiBlockConfig { min_keep: 3, rule: MaskRule::Corrected, ..MultiBlockConfig::official() };
+            let config = MultiBlockConfig { min_keep: 3, rule: MaskRule::Corrected, ..MultiBlockConfig::official() };
             let sampler = MultiBlock::new(&config, rows, columns).unwrap();
             let mut seen = vec![[false; 2]; rows * columns];
             for step in 0..60 {
                 let masks = sampler
-                    .sample(5, &mut Stream::new(1, Purpose::Masks, step, 0), &mut Stream::new(1, Purpose::Masks, step, 1))
+                    .sample(
+                        5,
+                        &mut Stream::new(1, Purpose::Masks, step, 0),
+                        &mut Stream::new(1, Purpose::Masks, step, 1),
+                    )
                     .unwrap();
                 for image in 0..5 {
                     let context = masks.context[0].row(image);

@@ -21,13 +21,22 @@ impl RandomMask {
         let [low, high] = self.ratio;
         let kept = (tokens as f64 * (1.0 - high)) as usize;
         if !(0.0 < low && low <= high && high < 1.0) || kept == 0 || kept == tokens {
-            return Err(Error::config(place, format!("ratio [{low}, {high}] must lie in (0, 1) and leave tokens on both sides of {tokens}")));
+            return Err(Error::config(
+                place,
+                format!("ratio [{low}, {high}] must lie in (0, 1) and leave tokens on both sides of {tokens}"),
+            ));
         }
         Ok(())
     }
 
     /// Masks for a batch, in the order they were drawn, as the official collator gives them.
-    pub fn sample(&self, batch: usize, tokens: usize, sizes: &mut impl Draw, places: &mut impl Draw) -> Result<MaskSet> {
+    pub fn sample(
+        &self,
+        batch: usize,
+        tokens: usize,
+        sizes: &mut impl Draw,
+        places: &mut impl Draw,
+    ) -> Result<MaskSet> {
         let ratio = self.ratio[0] + f64::from(sizes.uniform()) * (self.ratio[1] - self.ratio[0]);
         let kept = (tokens as f64 * (1.0 - ratio)) as usize;
         let (mut visible, mut hidden) = (Vec::new(), Vec::new());

@@ -33,13 +33,14 @@ fn exp(x: f32) -> f32 {
 /// The error function, to 4e-7: x P(x²) / Q(x²) on [-3.83, 3.83], where it has reached ±1 in f32.
 #[inline(always)]
 fn erf(x: f32) -> f32 {
-    let x = x.clamp(-3.832_506_9, 3.832_506_9);
+    const END: f32 = 3.832_507;
+    let x = x.clamp(-END, END);
     let z = x * x;
     let p = 2.290_506_5e-4;
     let p = p * z + 3.408_291e-3;
     let p = p * z + 5.095_569_5e-2;
     let p = p * z + 0.185_208_32;
-    let p = p * z + 1.128_379_1;
+    let p = p * z + std::f32::consts::FRAC_2_SQRT_PI;
     let q = -1.179_160_3e-7;
     let q = q * z + 2.354_796_6e-5;
     let q = q * z + 1.017_962_5e-3;
@@ -78,7 +79,14 @@ pub(super) fn gelu_backward(x: &[f32], dy: &mut [f32]) {
 
 /// Rows of `width`: y = (x - mean) / sqrt(var + eps) * weight + bias; keeps mean and 1 / sqrt(var + eps) of every row.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut Vec<f32>, kept: &mut Vec<[f32; 2]>) {
+pub(super) fn layer_norm(
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    eps: f32,
+    y: &mut Vec<f32>,
+    kept: &mut Vec<[f32; 2]>,
+) {
     let width = weight.len();
     let mut row = vec![0f32; width];
     for x in x.chunks_exact(width) {
@@ -257,7 +265,10 @@ fn matmul([m, n, k]: [usize; 3], dst: &mut Room, d: View, lhs: &[f32], l: View, 
     if m == 0 || n == 0 || k == 0 {
         return;
     }
-    assert!(d.last(m, n) < dst.len && l.last(m, k) < lhs.len() && r.last(k, n) < rhs.len(), "views lie in their slices");
+    assert!(
+        d.last(m, n) < dst.len && l.last(m, k) < lhs.len() && r.last(k, n) < rhs.len(),
+        "views lie in their slices"
+    );
     assert!(!add || dst.values.len() == dst.len, "a product is added to written values only");
     // SAFETY: the largest offset of every view was checked above and offsets are not negative; `dst` is borrowed mutably,
     // so that it overlaps neither operand; without `add` gemm does not read it.
@@ -303,17 +314,41 @@ pub(super) fn linear(x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
 }
 
 /// Gradients of input, weight and bias of [`linear`]; that of the input only when it is asked for.
-pub(super) fn linear_backward(x: &[f32], weight: &[f32], dy: &[f32], outputs: usize, input: bool) -> (Option<Vec<f32>>, Vec<f32>, Vec<f32>) {
+pub(super) fn linear_backward(
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    outputs: usize,
+    input: bool,
+) -> (Option<Vec<f32>>, Vec<f32>, Vec<f32>) {
     let inputs = weight.len() / outputs;
     let rows = dy.len() / outputs;
     let dx = input.then(|| {
         let mut dx = Room::new(rows * inputs);
-        matmul([rows, inputs, outputs], &mut dx, dense(inputs), dy, dense(outputs), weight, dense(outputs).transposed(), false);
+        matmul(
+            [rows, inputs, outputs],
+            &mut dx,
+            dense(inputs),
+            dy,
+            dense(outputs),
+            weight,
+            dense(outputs).transposed(),
+            false,
+        );
         // SAFETY: the product covers rows x inputs.
         unsafe { dx.written() }
     });
     let mut dweight = Room::new(inputs * outputs);
-    matmul([inputs, outputs, rows], &mut dweight, dense(outputs), x, dense(inputs).transposed(), dy, dense(outputs), false);
+    matmul(
+        [inputs, outputs, rows],
+        &mut dweight,
+        dense(outputs),
+        x,
+        dense(inputs).transposed(),
+        dy,
+        dense(outputs),
+        false,
+    );
     let mut dbias = vec![0f32; outputs];
     sum_rows(dy, &mut dbias);
     // SAFETY: the product covers inputs x outputs.

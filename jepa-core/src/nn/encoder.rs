@@ -30,13 +30,21 @@ impl EncoderConfig {
     pub fn check(&self, place: &str) -> Result<()> {
         let Self { width, depth, heads, mlp_ratio, eps } = *self;
         if width == 0 || depth == 0 || heads == 0 || width > 16_384 || depth > 256 {
-            return Err(Error::config(place, format!("width {width}, depth {depth}, heads {heads}: all must be positive, width at most 16384, depth at most 256")));
+            return Err(Error::config(
+                place,
+                format!(
+                    "width {width}, depth {depth}, heads {heads}: all must be positive, width at most 16384, depth at most 256"
+                ),
+            ));
         }
         if width % 4 != 0 || width % heads != 0 {
             return Err(Error::config(place, format!("width {width} must be divisible by 4 and by heads ({heads})")));
         }
         if !(mlp_ratio > 0.0 && mlp_ratio <= 16.0 && eps > 0.0 && eps < 1.0) {
-            return Err(Error::config(place, format!("mlp_ratio {mlp_ratio} must lie in (0, 16], eps {eps} in (0, 1)")));
+            return Err(Error::config(
+                place,
+                format!("mlp_ratio {mlp_ratio} must lie in (0, 16], eps {eps} in (0, 1)"),
+            ));
         }
         Ok(())
     }

@@ -42,7 +42,11 @@ impl Init {
         &self.device
     }
 
-    fn draw<const D: usize>(&mut self, shape: [usize; D], mut value: impl FnMut(&mut Stream) -> f32) -> Param<Tensor<D>> {
+    fn draw<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        mut value: impl FnMut(&mut Stream) -> f32,
+    ) -> Param<Tensor<D>> {
         let mut stream = Stream::new(self.seed, Purpose::Weights, self.drawn, 0);
         self.drawn += 1;
         let values: Vec<f32> = (0..shape.iter().product()).map(|_| value(&mut stream)).collect();
@@ -99,7 +103,7 @@ impl Init {
         self.draw([width], |_| value)
     }
 
-    /// A frozen table; its name must end in `pos_embed` for [`params::role`](super::params::role) to know it.
+    /// A frozen table; its name must end in `pos_embed` for [`Leaf::role`](super::params::Leaf::role) to know it.
     pub fn table(&mut self, values: Vec<f32>, shape: [usize; 3]) -> Param<Tensor<3>> {
         Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &self.device)).set_require_grad(false)
     }

@@ -112,7 +112,11 @@ fn linear_tracked<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<
     let (x, weight, bias) = (tracked(x)?, tracked(weight)?, tracked(bias)?);
     let [px, pw, pb] = [&x, &weight, &bias].map(|t| contiguous(t.primitive().clone()));
     let y = project(&px, &pw, &pb);
-    let y = match LinearBackward.prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+    let y = match LinearBackward
+        .prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node()])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prep) => prep.finish((px, pw), y),
         OpsKind::UnTracked(prep) => prep.finish(y),
     };
@@ -177,7 +181,11 @@ fn layer_norm_tracked(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64
     let [x, weight, bias] = [tracked(x)?, tracked(weight)?, tracked(bias)?];
     let [px, pw, pb] = [&x, &weight, &bias].map(|t| contiguous(t.primitive().clone()));
     let (y, kept) = normalise(&px, &pw, &pb, eps);
-    let y = match LayerNormBackward.prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+    let y = match LayerNormBackward
+        .prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node()])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prep) => prep.finish((px, pw, kept), y),
         OpsKind::UnTracked(prep) => prep.finish(y),
     };
@@ -253,7 +261,7 @@ pub(super) fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
 pub(super) fn split_heads(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
     let [batch, tokens, fused] = qkv.dims();
     let qkv = qkv.reshape([batch, tokens, 3, heads, fused / 3 / heads]).permute([2, 0, 3, 1, 4]);
-    [0, 1, 2].map(|i| qkv.clone().slice([i..i + 1]).squeeze_dim::<4>(0))
+    [0, 1, 2].map(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0))
 }
 
 fn attention_composed(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
@@ -321,7 +329,11 @@ mod tests {
     }
 
     /// Outputs and gradients of two forms of one operation, for inputs of odd sizes.
-    fn compare<const N: usize>(inputs: [Tensor<3>; N], a: impl Fn(&[Tensor<3>; N]) -> Tensor<3>, b: impl Fn(&[Tensor<3>; N]) -> Tensor<3>) {
+    fn compare<const N: usize>(
+        inputs: [Tensor<3>; N],
+        a: impl Fn(&[Tensor<3>; N]) -> Tensor<3>,
+        b: impl Fn(&[Tensor<3>; N]) -> Tensor<3>,
+    ) {
         let (ya, yb) = (a(&inputs), b(&inputs));
         assert!(difference(ya.clone().inner(), yb.clone().inner()) < 2e-6);
         let slope = ramp(ya.dims(), 0.77).inner();
@@ -347,8 +359,14 @@ mod tests {
         let maps = |[x, w, b]: &[Tensor<3>; 3]| (x.clone(), w.clone().reshape([6, 11]), b.clone().reshape([11]));
         compare(
             [ramp([3, 5, 6], 0.37), ramp([1, 6, 11], 0.9), ramp([1, 1, 11], 0.2)],
-            |inputs| { let (x, w, b) = maps(inputs); linear(x, w, b) },
-            |inputs| { let (x, w, b) = maps(inputs); burn::tensor::module::linear(x, w, Some(b)) },
+            |inputs| {
+                let (x, w, b) = maps(inputs);
+                linear(x, w, b)
+            },
+            |inputs| {
+                let (x, w, b) = maps(inputs);
+                burn::tensor::module::linear(x, w, Some(b))
+            },
         );
         for (tokens, heads, head) in [(5, 2, 8), (19, 3, 24), (33, 1, 10)] {
             compare(

@@ -8,9 +8,9 @@ use super::{Init, kernels};
 /// y = x W + b. The matrix is kept [inputs, outputs]; checkpoints hold it [outputs, inputs], as PyTorch does.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// [inputs, outputs]
+    /// `[inputs, outputs]`
     pub weight: Param<Tensor<2>>,
-    /// [outputs]
+    /// `[outputs]`
     pub bias: Param<Tensor<1>>,
 }
 
@@ -34,9 +34,9 @@ impl Linear {
 /// Layer normalisation over the last dimension.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
-    /// [width]
+    /// `[width]`
     pub weight: Param<Tensor<1>>,
-    /// [width]
+    /// `[width]`
     pub bias: Param<Tensor<1>>,
     /// Added to the variance.
     #[module(skip)]

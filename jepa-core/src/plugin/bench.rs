@@ -32,8 +32,9 @@ pub(super) fn run<V: Variant>(request: &BenchRequest) -> Result<BenchReport> {
 
     let order = epoch_order(config.run.seed, 0, source.len());
     let prepare = |step: u64| {
-        let indices: Vec<usize> =
-            (0..config.run.batch).map(|i| order[(step as usize * config.run.batch + i) % order.len()] as usize).collect();
+        let indices: Vec<usize> = (0..config.run.batch)
+            .map(|i| order[(step as usize * config.run.batch + i) % order.len()] as usize)
+            .collect();
         let samples = indices.iter().map(|i| source.read(*i)).collect::<Result<Vec<_>>>()?;
         variant.batch(samples, &Draws::new(config.run.seed, step, indices))
     };
@@ -57,7 +58,8 @@ pub(super) fn run<V: Variant>(request: &BenchRequest) -> Result<BenchReport> {
     }
     let step_median = median(&step_seconds);
 
-    let frozen = Frozen::<V>::from_parts(variant.clone(), learner.student.target().valid(), request.engine.clone(), count)?;
+    let frozen =
+        Frozen::<V>::from_parts(variant.clone(), learner.student.target().valid(), request.engine.clone(), count)?;
     let samples = (0..(config.run.batch * 4).min(source.len())).map(|i| source.read(i)).collect::<Result<Vec<_>>>()?;
     frozen.pooled(&samples[..config.run.batch.min(samples.len())])?;
     let rates: Vec<f64> = (0..request.rounds.max(3))

@@ -70,9 +70,22 @@ fn require(kept: bool, problem: impl FnOnce() -> String) -> Result<(), String> {
 
 fn description<V: Variant>() -> Result<RunConfig<V::Config>, String> {
     let d = V::DESCRIPTION;
-    let words = [d.id, d.title, d.summary, d.paper, d.modality, d.context, d.target, d.condition, d.distance, d.against_collapse];
+    let words = [
+        d.id,
+        d.title,
+        d.summary,
+        d.paper,
+        d.modality,
+        d.context,
+        d.target,
+        d.condition,
+        d.distance,
+        d.against_collapse,
+    ];
     require(words.iter().all(|w| !w.is_empty()), || "a field of the description is empty".into())?;
-    require(d.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), || format!("id `{}` is not lower case with hyphens", d.id))?;
+    require(d.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), || {
+        format!("id `{}` is not lower case with hyphens", d.id)
+    })?;
     require(V::FORMATS.contains(&"builtin"), || "FORMATS does not name `builtin`".into())?;
     let presets = V::presets();
     let names: BTreeSet<&str> = presets.iter().map(|p| p.name).collect();
@@ -108,7 +121,9 @@ impl<V: Variant> Bench<V> {
 fn shapes<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
     let learner = bench.learner()?;
     let forward = bench.forward(&learner, &bench.batch);
-    require(!forward.pairs.is_empty() || !forward.terms.is_empty(), || "a forward pass gives neither pairs nor terms".into())?;
+    require(!forward.pairs.is_empty() || !forward.terms.is_empty(), || {
+        "a forward pass gives neither pairs nor terms".into()
+    })?;
     for pair in &forward.pairs {
         let (p, t) = (pair.predicted.dims(), pair.target.dims());
         require(p == t, || format!("predicted {p:?}, target {t:?}"))?;
@@ -149,11 +164,14 @@ fn leaks<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
     };
     let plain = context(&bench.batch)?;
     require(context(&bench.batch.disturbed(true))? == plain, || "the context changes with hidden inputs".into())?;
-    require(context(&bench.batch.disturbed(false))? != plain, || "the context does not change with visible inputs".into())
+    require(context(&bench.batch.disturbed(false))? != plain, || {
+        "the context does not change with visible inputs".into()
+    })
 }
 
 fn determinism<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
-    let source = bench.variant.open(&DataSpec::parse(&bench.config.data.source, V::FORMATS), Split::Train).map_err(text)?;
+    let source =
+        bench.variant.open(&DataSpec::parse(&bench.config.data.source, V::FORMATS), Split::Train).map_err(text)?;
     let loss = |step: u64| -> Result<f64, String> {
         let samples = readable(source.as_ref(), bench.batch.len());
         let draws = Draws::new(bench.config.run.seed, step, (0..samples.len()).collect());
@@ -243,7 +261,8 @@ impl Observer for StopAfter {
 }
 
 fn preview<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
-    let source = bench.variant.open(&DataSpec::parse(&bench.config.data.source, V::FORMATS), Split::Train).map_err(text)?;
+    let source =
+        bench.variant.open(&DataSpec::parse(&bench.config.data.source, V::FORMATS), Split::Train).map_err(text)?;
     let sample = source.read(0).map_err(text)?;
     let preview = bench.variant.preview(&sample);
     require(preview.rgb.len() == 3 * preview.width * preview.height && !preview.rgb.is_empty(), || {

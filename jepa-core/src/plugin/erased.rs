@@ -328,14 +328,24 @@ fn train<V: Variant>(request: &TrainRequest, observer: &mut dyn Observer) -> Res
             Some(out) => out.clone(),
             None => newest_unfinished(Path::new("runs"), id)?,
         };
-        let fixed = settings.preset.is_none() && settings.file.is_none() && settings.assignments.is_empty()
-            && settings.data.is_none() && settings.steps.is_none() && settings.seed.is_none();
+        let fixed = settings.preset.is_none()
+            && settings.file.is_none()
+            && settings.assignments.is_empty()
+            && settings.data.is_none()
+            && settings.steps.is_none()
+            && settings.seed.is_none();
         if !fixed {
-            return Err(Error::config("--resume", "a run goes on with the configuration in its config.toml; only --device and --replicas can be given"));
+            return Err(Error::config(
+                "--resume",
+                "a run goes on with the configuration in its config.toml; only --device and --replicas can be given",
+            ));
         }
         let info = runlog::read_info(&out)?;
         if info.variant != id {
-            return Err(Error::config(out.display().to_string(), format!("is a run of `{}`, not of `{id}`", info.variant)));
+            return Err(Error::config(
+                out.display().to_string(),
+                format!("is a run of `{}`, not of `{id}`", info.variant),
+            ));
         }
         if info.state == RunState::Imported {
             return Err(Error::config(out.display().to_string(), "holds imported weights, there is no run to resume"));
@@ -376,7 +386,10 @@ fn newest_unfinished(runs: &Path, variant: &str) -> Result<PathBuf> {
         .collect();
     candidates.sort();
     candidates.pop().map(|(_, path)| path).ok_or_else(|| {
-        Error::config("--resume", format!("there is no unfinished run of {variant} in `{}`; name its folder with --out", runs.display()))
+        Error::config(
+            "--resume",
+            format!("there is no unfinished run of {variant} in `{}`; name its folder with --out", runs.display()),
+        )
     })
 }
 
@@ -385,15 +398,27 @@ fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeReport> {
     let (config, _) = probe::open_run::<V>(&request.path)?;
     let data = request.data.clone().unwrap_or_else(|| config.data.source.clone());
     let fresh = V::new(&config.model)?;
-    let encoder = { use burn::module::Module as _; fresh.model(config.run.seed, &request.engine.device).target().valid() };
+    let encoder = {
+        use burn::module::Module as _;
+        fresh.model(config.run.seed, &request.engine.device).target().valid()
+    };
     let untrained = Frozen::<V>::from_parts(Arc::new(fresh), encoder, request.engine.clone(), trained.workers())?;
 
     let train = trained.open_data(&data, Split::Train)?;
     let test = trained.open_data(&data, Split::Test)?;
     let limits = &config.probe;
     let pairs = [
-        ("trained encoder", [trained.features(train.as_ref(), limits.max_train)?, trained.features(test.as_ref(), limits.max_test)?]),
-        ("untrained encoder", [untrained.features(train.as_ref(), limits.max_train)?, untrained.features(test.as_ref(), limits.max_test)?]),
+        (
+            "trained encoder",
+            [trained.features(train.as_ref(), limits.max_train)?, trained.features(test.as_ref(), limits.max_test)?],
+        ),
+        (
+            "untrained encoder",
+            [
+                untrained.features(train.as_ref(), limits.max_train)?,
+                untrained.features(test.as_ref(), limits.max_test)?,
+            ],
+        ),
         ("raw input", [trained.raw(train.as_ref(), limits.max_train)?, trained.raw(test.as_ref(), limits.max_test)?]),
     ];
     let mut rows = Vec::new();
@@ -404,8 +429,19 @@ fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeReport> {
     Ok(ProbeReport { kind: request.kind, data: train.describe(), train: bank.len(), test: queries.len(), rows })
 }
 
-fn lines(name: &str, bank: &Features, queries: &Features, kind: ProbeKind, config: &ProbeConfig) -> Result<Vec<ProbeLine>> {
-    let line = |accuracy: f64| ProbeLine { features: name.to_owned(), shots: None, accuracy: 100.0 * accuracy, deviation: None };
+fn lines(
+    name: &str,
+    bank: &Features,
+    queries: &Features,
+    kind: ProbeKind,
+    config: &ProbeConfig,
+) -> Result<Vec<ProbeLine>> {
+    let line = |accuracy: f64| ProbeLine {
+        features: name.to_owned(),
+        shots: None,
+        accuracy: 100.0 * accuracy,
+        deviation: None,
+    };
     Ok(match kind {
         ProbeKind::Knn => vec![line(probe::knn_accuracy(bank, queries, config)?)],
         ProbeKind::Linear => vec![line(probe::linear_accuracy(bank, queries)?)],
@@ -439,14 +475,16 @@ fn import<V: Variant>(request: &ImportRequest) -> Result<usize> {
     // Nothing is written before everything fits.
     let mut count = params::leaves(model.target()).len();
     let encoder = checkpoint::apply(model.target().valid(), &imported.target, &request.foreign.origin)?;
-    let mut files = BTreeMap::from([("target.safetensors".to_owned(), checkpoint::encode(&checkpoint::named(&encoder)?)?)]);
+    let mut files =
+        BTreeMap::from([("target.safetensors".to_owned(), checkpoint::encode(&checkpoint::named(&encoder)?)?)]);
     if let Some(student) = &imported.student {
         count += params::leaves(&model).len();
         let student = checkpoint::apply(model, student, &request.foreign.origin)?;
         files.insert("student.safetensors".to_owned(), checkpoint::encode(&checkpoint::named(&student)?)?);
     }
     let id = V::DESCRIPTION.id;
-    let state = State { variant: id.into(), step: 0, updates: 0, guard: Default::default(), quarantine: Quarantine::default() };
+    let state =
+        State { variant: id.into(), step: 0, updates: 0, guard: Default::default(), quarantine: Quarantine::default() };
     files.insert("state.json".to_owned(), serde_json::to_vec_pretty(&state).map_err(|e| Error::Engine(e.to_string()))?);
     let text = config.to_toml()?;
     files.insert("config.toml".to_owned(), text.clone().into_bytes());

@@ -186,4 +186,3 @@ impl Draws {
         Stream::new(self.seed, Purpose::Masks, self.step, kind)
     }
 }
-

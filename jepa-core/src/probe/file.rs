@@ -70,7 +70,11 @@ fn npz(features: &Features, labels: &[i64], indices: &[i64]) -> std::io::Result<
     let mut file = Cursor::new(Vec::new());
     let mut archive = npyz::npz::NpzWriter::new(&mut file);
     let rows = features.len() as u64;
-    let mut array = archive.array("features", Default::default())?.default_dtype().shape(&[rows, features.width() as u64]).begin_nd()?;
+    let mut array = archive
+        .array("features", Default::default())?
+        .default_dtype()
+        .shape(&[rows, features.width() as u64])
+        .begin_nd()?;
     array.extend(features.values())?;
     array.finish()?;
     for (name, values) in [("labels", labels), ("indices", indices)] {
@@ -89,7 +93,9 @@ mod tests {
 
     #[test]
     fn features_come_back_from_every_kind_of_file() {
-        let features = Features::new(vec![1.0, 2.0, 3.0, 4.0], vec![Some(1), None], vec![7, 9], vec!["a".into(), "b".into()]).unwrap();
+        let features =
+            Features::new(vec![1.0, 2.0, 3.0, 4.0], vec![Some(1), None], vec![7, 9], vec!["a".into(), "b".into()])
+                .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         write_features(&features, &at("f.safetensors")).unwrap();

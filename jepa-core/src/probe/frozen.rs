@@ -79,7 +79,11 @@ impl<V: Variant> Frozen<V> {
         Ok(self.forward(samples, |tokens| tokens.mean_dim(1))?.1)
     }
 
-    fn forward(&self, samples: &[V::Sample], pool: impl Fn(Tensor<3>) -> Tensor<3> + Sync) -> Result<([usize; 3], Vec<f32>)> {
+    fn forward(
+        &self,
+        samples: &[V::Sample],
+        pool: impl Fn(Tensor<3>) -> Tensor<3> + Sync,
+    ) -> Result<([usize; 3], Vec<f32>)> {
         let chunk = samples.len().div_ceil(self.workers.count()).clamp(1, CHUNK);
         let parts = self.workers.map(samples.chunks(chunk).collect(), |samples: &[V::Sample]| {
             let batch = self.variant.clean(samples)?;
@@ -102,7 +106,9 @@ impl<V: Variant> Frozen<V> {
 
     /// Raw values of the first `limit` samples of a source that can be read.
     pub fn raw(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<Features> {
-        collect(source, limit, |samples| Ok(samples.iter().map(|s| self.variant.raw(s)).collect::<Result<Vec<_>>>()?.concat()))
+        collect(source, limit, |samples| {
+            Ok(samples.iter().map(|s| self.variant.raw(s)).collect::<Result<Vec<_>>>()?.concat())
+        })
     }
 }
 
@@ -113,7 +119,10 @@ pub(crate) fn open_run<V: Variant>(path: &Path) -> Result<(RunConfig<V::Config>,
     let bundle = checkpoint::load_latest(&Disk, &folder)?;
     let id = V::DESCRIPTION.id;
     if bundle.manifest.variant != id {
-        return Err(Error::format(&bundle.path, format!("is a checkpoint of `{}`, not of `{id}`", bundle.manifest.variant)));
+        return Err(Error::format(
+            &bundle.path,
+            format!("is a checkpoint of `{}`, not of `{id}`", bundle.manifest.variant),
+        ));
     }
     for problem in &bundle.passed_over {
         tracing::warn!("a newer checkpoint was passed over: {problem}");
@@ -126,7 +135,11 @@ pub fn readable<S: Send>(source: &dyn Source<Sample = S>, limit: usize) -> Vec<S
     (0..source.len()).filter_map(|i| source.read(i).ok()).take(limit).collect()
 }
 
-fn collect<S: Send>(source: &dyn Source<Sample = S>, limit: usize, values_of: impl Fn(&[S]) -> Result<Vec<f32>>) -> Result<Features> {
+fn collect<S: Send>(
+    source: &dyn Source<Sample = S>,
+    limit: usize,
+    values_of: impl Fn(&[S]) -> Result<Vec<f32>>,
+) -> Result<Features> {
     // Evenly spaced, so that a source sorted by class gives every class.
     let count = source.len().min(limit);
     let (mut values, mut labels, mut indices) = (Vec::new(), Vec::new(), Vec::new());

@@ -20,7 +20,11 @@ pub fn knn_accuracy(bank: &Features, queries: &Features, config: &ProbeConfig) -
 
 fn knn_predictions(bank: &Features, queries: &Features, config: &ProbeConfig) -> Result<Vec<u32>> {
     if bank.width() != queries.width() {
-        return Err(Error::Engine(format!("features of width {} against a bank of width {}", queries.width(), bank.width())));
+        return Err(Error::Engine(format!(
+            "features of width {} against a bank of width {}",
+            queries.width(),
+            bank.width()
+        )));
     }
     let labels = bank.known_labels()?;
     let classes = labels.iter().max().map_or(0, |m| *m as usize + 1);

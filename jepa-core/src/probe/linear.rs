@@ -68,7 +68,7 @@ impl Problem {
                 direction = direction + s.clone() * (a - b);
             }
             let slope = dot(&gradient, &direction)?;
-            if !(slope > 1e-10) {
+            if slope.is_nan() || slope <= 1e-10 {
                 break;
             }
             let mut step = if memory.is_empty() { 1.0 / slope.sqrt().max(1.0) } else { 1.0 };
@@ -119,7 +119,13 @@ impl LinearProbe {
             return Err(Error::data("probe", "a linear probe needs at least two classes"));
         }
         let mut seen = vec![0usize; classes];
-        let held_out: Vec<bool> = labels.iter().map(|l| { seen[*l as usize] += 1; seen[*l as usize].is_multiple_of(5) }).collect();
+        let held_out: Vec<bool> = labels
+            .iter()
+            .map(|l| {
+                seen[*l as usize] += 1;
+                seen[*l as usize].is_multiple_of(5)
+            })
+            .collect();
         let rows = |wanted: bool| -> Vec<usize> { (0..labels.len()).filter(|i| held_out[*i] == wanted).collect() };
         let enough = seen.iter().all(|n| *n == 0 || *n >= 5);
         let penalty = if enough {
@@ -202,7 +208,10 @@ pub fn low_shot(train: &Features, test: &Features, shots: usize, config: &ProbeC
             })
             .collect();
         if taken.iter().any(|t| *t < shots) {
-            return Err(Error::config("probe.shots", format!("{shots} labels a class are asked for; a class has fewer")));
+            return Err(Error::config(
+                "probe.shots",
+                format!("{shots} labels a class are asked for; a class has fewer"),
+            ));
         }
         accuracies.push(linear_accuracy(&train.subset(&rows), test)?);
     }
@@ -238,7 +247,8 @@ mod tests {
         let train = clouds(3, 200, 1.0);
         let labels = train.known_labels().unwrap();
         let probe = LinearProbe::path(&train, &labels, 3, &[1e-2]).unwrap().pop().unwrap();
-        let x = Tensor::cat(vec![(train.tensor() - probe.mean) / probe.scale, Tensor::ones([200, 1], &Device::flex())], 1);
+        let x =
+            Tensor::cat(vec![(train.tensor() - probe.mean) / probe.scale, Tensor::ones([200, 1], &Device::flex())], 1);
         let (_, gradient) = Problem { x, y: one_hot(&labels, 3), penalty: 1e-2 }.at(&probe.weights).unwrap();
         let slope = host::scalar(gradient.abs().max()).unwrap();
         assert!(slope < 1e-3, "{slope}");

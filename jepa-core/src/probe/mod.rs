@@ -40,14 +40,30 @@ pub struct ProbeConfig {
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        Self { neighbours: 20, temperature: 0.07, max_train: 20_000, max_test: 10_000, shots: vec![1, 5, 10, 50], draws: 5 }
+        Self {
+            neighbours: 20,
+            temperature: 0.07,
+            max_train: 20_000,
+            max_test: 10_000,
+            shots: vec![1, 5, 10, 50],
+            draws: 5,
+        }
     }
 }
 
 impl ProbeConfig {
     pub(crate) fn check(&self) -> Result<()> {
-        if self.neighbours == 0 || self.max_train == 0 || self.max_test == 0 || self.draws == 0 || !(self.temperature > 0.0) {
-            return Err(Error::config("probe", "neighbours, temperature, max_train, max_test and draws must be positive"));
+        if self.neighbours == 0
+            || self.max_train == 0
+            || self.max_test == 0
+            || self.draws == 0
+            || !self.temperature.is_finite()
+            || self.temperature <= 0.0
+        {
+            return Err(Error::config(
+                "probe",
+                "neighbours, temperature, max_train, max_test and draws must be positive",
+            ));
         }
         Ok(())
     }
@@ -105,10 +121,18 @@ pub fn both_splits<V: Variant>(frozen: &Frozen<V>, spec: &str, config: &ProbeCon
 }
 
 /// k-NN and linear probes of a trained encoder beside the untrained one and the raw input.
-pub fn compare<V: Variant>(trained: &Frozen<V>, untrained: &Frozen<V>, spec: &str, config: &ProbeConfig) -> Result<ProbeTable> {
+pub fn compare<V: Variant>(
+    trained: &Frozen<V>,
+    untrained: &Frozen<V>,
+    spec: &str,
+    config: &ProbeConfig,
+) -> Result<ProbeTable> {
     let mut table = ProbeTable { train: 0, test: 0, classes: 0, rows: Vec::new(), note: None };
     let parsed = DataSpec::parse(spec, V::FORMATS);
-    let sources = trained.variant().open(&parsed, Split::Train).and_then(|a| Ok([a, trained.variant().open(&parsed, Split::Test)?]));
+    let sources = trained
+        .variant()
+        .open(&parsed, Split::Train)
+        .and_then(|a| Ok([a, trained.variant().open(&parsed, Split::Test)?]));
     let [train, test] = match sources {
         Ok(sources) => sources,
         Err(error) => {

@@ -170,7 +170,8 @@ mod tests {
         for assignment in ["a.b=7", "a.c.e=[0.1, 0.2]", "a.name=cpu", "a.flag=true"] {
             set(&mut table, assignment).unwrap();
         }
-        let expected: Table = "[a]\nb = 7\nname = \"cpu\"\nflag = true\n[a.c]\nd = 2.5\ne = [0.1, 0.2]\n".parse().unwrap();
+        let expected: Table =
+            "[a]\nb = 7\nname = \"cpu\"\nflag = true\n[a.c]\nd = 2.5\ne = [0.1, 0.2]\n".parse().unwrap();
         assert_eq!(table, expected);
         assert!(set(&mut table, "no value").is_err());
     }

@@ -10,6 +10,6 @@ mod trainer;
 pub use config::RunConfig;
 pub use guard::{Guard, GuardConfig, Verdict};
 pub use optimizer::{AdamW, AdamWConfig};
-pub use replicas::{Replicas, Work};
+pub use replicas::{Replicas, Terms, Work};
 pub use schedule::{Rates, Schedule, ScheduleConfig};
 pub use trainer::{Learner, Outcome, Session, default_replicas, train};

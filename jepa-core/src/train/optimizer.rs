@@ -47,7 +47,10 @@ impl AdamW {
     pub fn new<M: Module>(config: &AdamWConfig, module: &M) -> Result<Self> {
         let [b1, b2] = config.betas;
         if !((0.0..1.0).contains(&b1) && (0.0..1.0).contains(&b2) && config.eps > 0.0) {
-            return Err(Error::config("optimizer", format!("betas [{b1}, {b2}] must lie in [0, 1), eps {} above 0", config.eps)));
+            return Err(Error::config(
+                "optimizer",
+                format!("betas [{b1}, {b2}] must lie in [0, 1), eps {} above 0", config.eps),
+            ));
         }
         if let Some(clip) = config.clip_norm
             && !(clip > 0.0 && clip.is_finite())
@@ -69,7 +72,13 @@ impl AdamW {
 
     /// One update. `gradients` has one entry a leaf in the order of [`params::visit`]; `norm` is their global L2 norm.
     /// A leaf without gradient stays as it is.
-    pub fn update<M: Module>(&mut self, module: M, gradients: Vec<Option<Tensor<1>>>, norm: f64, rates: Rates) -> Result<M> {
+    pub fn update<M: Module>(
+        &mut self,
+        module: M,
+        gradients: Vec<Option<Tensor<1>>>,
+        norm: f64,
+        rates: Rates,
+    ) -> Result<M> {
         self.updates += 1;
         let t = self.updates as i32;
         let [b1, b2] = self.config.betas;
@@ -194,7 +203,12 @@ mod tests {
         let scale = Scale { shrink: 0.999, step: 0.01, clip: 0.7 };
         params::visit(&layer, |leaf, value| {
             let n = leaf.len();
-            let ramp = |k: f32| Tensor::<1>::from_data(TensorData::new((0..n).map(|i| (i as f32 * k).sin()).collect::<Vec<_>>(), [n]), &device);
+            let ramp = |k: f32| {
+                Tensor::<1>::from_data(
+                    TensorData::new((0..n).map(|i| (i as f32 * k).sin()).collect::<Vec<_>>(), [n]),
+                    &device,
+                )
+            };
             let state = || Moments { first: ramp(0.3), second: ramp(0.7).powi_scalar(2) };
             let (a, sa) = on_host(&config, &correct, &scale, value.clone(), ramp(1.1), state()).unwrap();
             let (b, sb) = on_device(&config, &correct, &scale, value, ramp(1.1), state());

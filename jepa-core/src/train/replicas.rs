@@ -18,7 +18,7 @@ pub struct Work {
     /// The total loss of the batch.
     pub loss: f64,
     /// Its parts.
-    pub terms: Vec<(&'static str, f64)>,
+    pub terms: Terms,
     /// Summed gradients, one entry a leaf in the order of [`params::visit`].
     pub gradients: Vec<Option<Tensor<1>>>,
     /// Global L2 norm of the gradients; not finite when any of them is not.
@@ -31,6 +31,9 @@ pub struct Replicas {
     all: ThreadPool,
 }
 
+/// Named values of a step.
+pub type Terms = Vec<(&'static str, f64)>;
+
 struct Share<M> {
     student: M,
     loss: Tensor<1>,
@@ -40,7 +43,7 @@ struct Share<M> {
 }
 
 struct Part {
-    terms: Vec<(&'static str, f64)>,
+    terms: Terms,
     gradients: Vec<Option<Tensor<1>>>,
 }
 
@@ -148,10 +151,7 @@ fn shards(samples: usize, count: usize) -> Vec<std::ops::Range<usize>> {
 }
 
 /// Adds to every share a term whose gradient is that of the penalty on the embeddings of all shares together.
-fn with_statistics<M>(
-    shares: Vec<Share<M>>,
-    objective: &Objective,
-) -> Result<(Vec<Share<M>>, Vec<(&'static str, f64)>)> {
+fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(Vec<Share<M>>, Terms)> {
     let kinds = shares.first().map_or(0, |s| s.statistics.len());
     let gathered: Vec<Tensor<2>> = (0..kinds)
         .map(|k| {

@@ -60,7 +60,10 @@ impl Schedule {
             return Err(Error::config("schedule.momentum", "both momenta must lie in [0, 1]"));
         }
         if !(0.0..=1.0).contains(&c.warmup) || !(1.0..=100.0).contains(&c.stretch) {
-            return Err(Error::config("schedule", format!("warmup {} must lie in [0, 1], stretch {} in [1, 100]", c.warmup, c.stretch)));
+            return Err(Error::config(
+                "schedule",
+                format!("warmup {} must lie in [0, 1], stretch {} in [1, 100]", c.warmup, c.stretch),
+            ));
         }
         let total = (c.stretch * steps as f64).floor().max(1.0);
         // The official code floors epochs * iterations; the small term undoes the rounding of the quotient.
@@ -72,7 +75,9 @@ impl Schedule {
     pub fn at(&self, step: u64) -> Rates {
         let c = &self.config;
         let s = step as f64;
-        let cosine = |from: f64, to: f64, progress: f64| to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+        let cosine = |from: f64, to: f64, progress: f64| {
+            to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+        };
         let lr = if s < self.warmup {
             c.lr_start + s / self.warmup * (c.lr - c.lr_start)
         } else {

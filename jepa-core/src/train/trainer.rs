@@ -109,9 +109,11 @@ impl<J: Jepa> Learner<J> {
     pub fn restore(mut self, bundle: &Bundle) -> Result<Self> {
         let tensors = |name: &str| checkpoint::decode(bundle.file(name)?, &bundle.path.join(name));
         let origin = |name: &str| bundle.path.join(name).display().to_string();
-        self.student = checkpoint::apply(self.student, &tensors("student.safetensors")?, &origin("student.safetensors"))?;
+        self.student =
+            checkpoint::apply(self.student, &tensors("student.safetensors")?, &origin("student.safetensors"))?;
         if let Some(target) = self.target.take() {
-            self.target = Some(checkpoint::apply(target, &tensors("target.safetensors")?, &origin("target.safetensors"))?);
+            self.target =
+                Some(checkpoint::apply(target, &tensors("target.safetensors")?, &origin("target.safetensors"))?);
         }
         let moments = self.optimizer.tensors(&self.student);
         let device = moments.first().map_or_else(Device::flex, |(_, t)| t.device());
@@ -124,7 +126,11 @@ impl<J: Jepa> Learner<J> {
 }
 
 /// Trains a variant and probes it. The page below is the whole method.
-pub fn train<V: Variant>(config: &RunConfig<V::Config>, session: &Session, observer: &mut dyn Observer) -> Result<Outcome> {
+pub fn train<V: Variant>(
+    config: &RunConfig<V::Config>,
+    session: &Session,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
     let mut run = Run::<V>::open(config, session, observer)?;
     match run.steps() {
         Ok(outcome) => Ok(outcome),
@@ -178,7 +184,13 @@ impl<V: Variant> Run<'_, V> {
             // Target encoder, context encoder, predictor, energy, backward; gradients summed over the replicas.
             let learner = self.learner()?;
             let target = learner.target_network(self.config.target);
-            let work = self.replicas.forward_backward(&learner.student, target.as_ref(), &prepared.batch, &self.objective, &step)?;
+            let work = self.replicas.forward_backward(
+                &learner.student,
+                target.as_ref(),
+                &prepared.batch,
+                &self.objective,
+                &step,
+            )?;
             drop(target);
 
             // Finite? Then the optimiser, then the target follows.
@@ -195,19 +207,25 @@ impl<V: Variant> Run<'_, V> {
                 }
                 Verdict::Skip => {
                     self.state.step = number;
-                    self.warn(format!("loss {} or gradient norm {} is not finite: step skipped; samples {:?}", work.loss, work.norm, prepared.indices));
+                    self.warn(format!(
+                        "loss {} or gradient norm {} is not finite: step skipped; samples {:?}",
+                        work.loss, work.norm, prepared.indices
+                    ));
                 }
                 Verdict::RollBack => {
                     loader = self.roll_back()?;
                     continue;
                 }
                 Verdict::Stop => {
-                    let problem = format!("loss and gradients are not finite again after {} roll-backs; lower schedule.lr, or set optimizer.clip_norm", self.state.guard.rollbacks);
+                    let problem = format!(
+                        "loss and gradients are not finite again after {} roll-backs; lower schedule.lr, or set optimizer.clip_norm",
+                        self.state.guard.rollbacks
+                    );
                     return Err(Error::Diverged { step: number, problem });
                 }
             }
             self.diagnose(number)?;
-            if number % self.config.run.checkpoint_every == 0 && number < total {
+            if number.is_multiple_of(self.config.run.checkpoint_every) && number < total {
                 self.save(false)?;
             }
         }
@@ -225,11 +243,19 @@ impl<'a, V: Variant> Run<'a, V> {
         let source: Arc<dyn Source<Sample = V::Sample>> = Arc::from(variant.open(&spec, Split::Train)?);
         let objective = Objective::new(&config.objective)?;
         let schedule = Schedule::new(&config.schedule, config.run.steps)?;
-        let replicas = Replicas::new(config.run.replicas.unwrap_or_else(|| default_replicas(&session.engine)).min(config.run.batch))?;
+        let replicas = Replicas::new(
+            config.run.replicas.unwrap_or_else(|| default_replicas(&session.engine)).min(config.run.batch),
+        )?;
         let device = &session.engine.device;
         let untrained = variant.model(config.run.seed, device);
         let mut learner = Learner::new(variant.model(config.run.seed, device), config.target, &config.optimizer)?;
-        let mut state = State { variant: id.to_owned(), step: 0, updates: 0, guard: Default::default(), quarantine: Quarantine::default() };
+        let mut state = State {
+            variant: id.to_owned(),
+            step: 0,
+            updates: 0,
+            guard: Default::default(),
+            quarantine: Quarantine::default(),
+        };
 
         let info = RunInfo {
             variant: id.to_owned(),
@@ -249,9 +275,13 @@ impl<'a, V: Variant> Run<'a, V> {
             match checkpoint::load_latest(&Disk, &folder.checkpoints()) {
                 Ok(bundle) => {
                     if bundle.manifest.variant != id {
-                        return Err(Error::format(&bundle.path, format!("is a checkpoint of `{}`, not of `{id}`", bundle.manifest.variant)));
+                        return Err(Error::format(
+                            &bundle.path,
+                            format!("is a checkpoint of `{}`, not of `{id}`", bundle.manifest.variant),
+                        ));
                     }
-                    warnings.extend(bundle.passed_over.iter().map(|p| format!("a newer checkpoint was passed over: {p}")));
+                    warnings
+                        .extend(bundle.passed_over.iter().map(|p| format!("a newer checkpoint was passed over: {p}")));
                     state = bundle.state()?;
                     learner = learner.restore(&bundle)?;
                 }
@@ -267,7 +297,18 @@ impl<'a, V: Variant> Run<'a, V> {
         };
 
         let mut run = Self {
-            config, session, observer, variant, source, schedule, objective, replicas, folder, info, state, untrained,
+            config,
+            session,
+            observer,
+            variant,
+            source,
+            schedule,
+            objective,
+            replicas,
+            folder,
+            info,
+            state,
+            untrained,
             learner: Some(learner),
             untrained_std: None,
             failed_saves: 0,
@@ -280,7 +321,12 @@ impl<'a, V: Variant> Run<'a, V> {
             steps: config.run.steps,
             data: run.source.describe(),
             parameters,
-            engine: format!("{}, {} replica{}", run.info.engine, run.info.replicas, if run.info.replicas == 1 { "" } else { "s" }),
+            engine: format!(
+                "{}, {} replica{}",
+                run.info.engine,
+                run.info.replicas,
+                if run.info.replicas == 1 { "" } else { "s" }
+            ),
         });
         warnings.into_iter().for_each(|w| run.warn(w));
         Ok(run)
@@ -372,7 +418,8 @@ impl<'a, V: Variant> Run<'a, V> {
         self.untrained_std = Some(reference);
         let figures = of(self, &self.learner()?.encoder())?;
         self.say(Event::Collapse { step, figures });
-        if figures.std < self.config.guard.collapse_ratio * reference || figures.rank_me < 1.5 || figures.content < 0.05 {
+        if figures.std < self.config.guard.collapse_ratio * reference || figures.rank_me < 1.5 || figures.content < 0.05
+        {
             self.warn(format!(
                 "the embeddings are collapsing: std {:.4} (untrained {reference:.4}), RankMe {:.1}, content {:.3}; a lower schedule.lr, a higher schedule.momentum or the fan-in initialisation may help",
                 figures.std, figures.rank_me, figures.content
@@ -388,7 +435,8 @@ impl<'a, V: Variant> Run<'a, V> {
         files.insert("state.json".to_owned(), json(&self.state)?);
         files.insert("config.toml".to_owned(), self.config.to_toml()?.into_bytes());
         let step = self.state.step;
-        match checkpoint::save(&Disk, &self.folder.checkpoints(), V::DESCRIPTION.id, step, &files, self.config.run.keep) {
+        match checkpoint::save(&Disk, &self.folder.checkpoints(), V::DESCRIPTION.id, step, &files, self.config.run.keep)
+        {
             Ok(path) => {
                 self.failed_saves = 0;
                 self.say(Event::Checkpoint { step, path });
@@ -408,7 +456,11 @@ impl<'a, V: Variant> Run<'a, V> {
     /// Back to the last good checkpoint, or to the beginning; the steps that failed will not be computed again.
     fn roll_back(&mut self) -> Result<Loader<Batch<V>>> {
         let guard = self.state.guard.clone();
-        let fresh = Learner::new(self.variant.model(self.config.run.seed, &self.session.engine.device), self.config.target, &self.config.optimizer)?;
+        let fresh = Learner::new(
+            self.variant.model(self.config.run.seed, &self.session.engine.device),
+            self.config.target,
+            &self.config.optimizer,
+        )?;
         let (learner, state) = match checkpoint::load_latest(&Disk, &self.folder.checkpoints()) {
             Ok(bundle) => (fresh.restore(&bundle)?, bundle.state()?),
             Err(_) => (fresh, State { step: 0, updates: 0, ..self.state.clone() }),
@@ -421,7 +473,9 @@ impl<'a, V: Variant> Run<'a, V> {
 
     /// The trained encoder beside the untrained one and the raw inputs.
     fn probe(&mut self) -> Result<probe::ProbeTable> {
-        let frozen = |encoder| Frozen::<V>::from_parts(self.variant.clone(), encoder, self.session.engine.clone(), self.replicas.count());
+        let frozen = |encoder| {
+            Frozen::<V>::from_parts(self.variant.clone(), encoder, self.session.engine.clone(), self.replicas.count())
+        };
         let trained = frozen(self.learner()?.encoder())?;
         let untrained = frozen(self.untrained.target().valid())?;
         let table = probe::compare(&trained, &untrained, &self.config.data.source, &self.config.probe)?;

@@ -24,8 +24,8 @@ use jepa_core::masks::{MaskRule, MultiBlockConfig};
 use jepa_core::nn::{Encoder, EncoderConfig, Init, InitScheme, Predictor, PredictorConfig, positions};
 use jepa_core::objective::{DistanceConfig, ObjectiveConfig};
 use jepa_core::plugin::{Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
-use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
 use jepa_core::train::ScheduleConfig;
+use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -113,7 +113,9 @@ impl Variant for IJepa {
     }
 
     fn batch(&self, samples: Vec<Picture>, draws: &Draws) -> Result<PatchBatch> {
-        let crop = |(i, picture): (usize, &Picture)| data::random_resized_crop(picture, &self.config.crop, &mut draws.augment(i));
+        let crop = |(i, picture): (usize, &Picture)| {
+            data::random_resized_crop(picture, &self.config.crop, &mut draws.augment(i))
+        };
         let crops = samples.iter().enumerate().map(crop).collect::<Result<Vec<_>>>()?;
         let masks = self.masks.sample(crops.len(), draws)?;
         self.collate(&crops, Some(masks))
@@ -195,11 +197,26 @@ pub mod presets {
     }
 
     /// The official recipe on ImageNet-1k for one size: every quirk on, batch 2048, 625 steps an epoch.
-    pub(crate) fn official(encoder: EncoderConfig, patch: usize, size: usize, predictor: PredictorConfig, epochs: u64, warmup: f64) -> RunConfig<IJepaConfig> {
+    pub(crate) fn official(
+        encoder: EncoderConfig,
+        patch: usize,
+        size: usize,
+        predictor: PredictorConfig,
+        epochs: u64,
+        warmup: f64,
+    ) -> RunConfig<IJepaConfig> {
         let steps = epochs * 625;
         RunConfig {
             data: DataConfig { source: "imagenet/train".into(), threads: 8 },
-            run: RunSection { steps, batch: 2048, seed: 0, replicas: None, checkpoint_every: 625, keep: 3, diagnose_every: 625 },
+            run: RunSection {
+                steps,
+                batch: 2048,
+                seed: 0,
+                replicas: None,
+                checkpoint_every: 625,
+                keep: 3,
+                diagnose_every: 625,
+            },
             schedule: ScheduleConfig {
                 lr_start: 2e-4,
                 lr: 1e-3,
@@ -234,18 +251,35 @@ pub mod presets {
 
     /// Masks for grids on which the official rule finds no legal block.
     pub(crate) fn small_masks() -> MaskConfig {
-        MaskConfig::MultiBlock(MultiBlockConfig { min_keep: 0, rule: MaskRule::Corrected, ..MultiBlockConfig::official() })
+        MaskConfig::MultiBlock(MultiBlockConfig {
+            min_keep: 0,
+            rule: MaskRule::Corrected,
+            ..MultiBlockConfig::official()
+        })
     }
 
     /// 28 x 28 grey pictures in 49 patches.
     fn fashion(steps: u64, batch: usize, encoder: EncoderConfig, predictor: PredictorConfig) -> RunConfig<IJepaConfig> {
         let mut config = official(encoder, 4, 28, predictor, 1, 0.1);
         config.data = DataConfig { source: "builtin".into(), threads: 2 };
-        config.run = RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 500, keep: 3, diagnose_every: 250 };
-        config.schedule = ScheduleConfig { lr_start: 1e-4, lr: 1.5e-3, lr_final: 1e-6, warmup: 0.1, decay: 0.04, decay_final: 0.1, ..config.schedule };
+        config.run =
+            RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 500, keep: 3, diagnose_every: 250 };
+        config.schedule = ScheduleConfig {
+            lr_start: 1e-4,
+            lr: 1.5e-3,
+            lr_final: 1e-6,
+            warmup: 0.1,
+            decay: 0.04,
+            decay_final: 0.1,
+            ..config.schedule
+        };
         config.model.normalise = Normalise::fashion_mnist();
         config.model.crop = CropConfig { scale: [0.5, 1.0], flip: true, size: 28, ..Default::default() };
-        config.model.masks = MaskConfig::MultiBlock(MultiBlockConfig { min_keep: 5, rule: MaskRule::Corrected, ..MultiBlockConfig::official() });
+        config.model.masks = MaskConfig::MultiBlock(MultiBlockConfig {
+            min_keep: 5,
+            rule: MaskRule::Corrected,
+            ..MultiBlockConfig::official()
+        });
         config.model.init = InitScheme::FanIn;
         config
     }
@@ -258,21 +292,62 @@ pub mod presets {
         quick.run.checkpoint_every = 20;
         quick.run.diagnose_every = 30;
         quick.model.patch = 7;
-        quick.model.masks = MaskConfig::MultiBlock(MultiBlockConfig { min_keep: 2, rule: MaskRule::Corrected, targets: 2, ..MultiBlockConfig::official() });
+        quick.model.masks = MaskConfig::MultiBlock(MultiBlockConfig {
+            min_keep: 2,
+            rule: MaskRule::Corrected,
+            targets: 2,
+            ..MultiBlockConfig::official()
+        });
         let scaled = |width: usize, heads| PredictorConfig { width: width / 2, depth: 6, heads };
         let wide = |depth, heads| PredictorConfig { width: 384, depth, heads };
         let preset = |name, about, config| Preset { name, about, config };
         vec![
-            preset("small", "minutes on two cores: the built-in Fashion-MNIST images, 0.5 M parameters", fashion(1500, 128, small, narrow)),
-            preset("long", "half an hour on two cores: all of Fashion-MNIST (give its folder with --data)", fashion(6000, 128, small, narrow)),
+            preset(
+                "small",
+                "minutes on two cores: the built-in Fashion-MNIST images, 0.5 M parameters",
+                fashion(1500, 128, small, narrow),
+            ),
+            preset(
+                "long",
+                "half an hour on two cores: all of Fashion-MNIST (give its folder with --data)",
+                fashion(6000, 128, small, narrow),
+            ),
             preset("tiny", "seconds: for tests", quick),
-            preset("vit-t16", "ViT-T/16 at 224, official masks; predictor scaled to half the width", official(encoder("vit-t"), 16, 224, scaled(192, 3), 600, 15.0)),
-            preset("vit-s16", "ViT-S/16 at 224, official masks; predictor scaled to half the width", official(encoder("vit-s"), 16, 224, scaled(384, 6), 600, 15.0)),
-            preset("vit-b16", "ViT-B/16 at 224 of the paper, 600 epochs (appendix A.1; never released)", official(encoder("vit-b"), 16, 224, wide(6, 12), 600, 15.0)),
-            preset("vit-l16", "ViT-L/16 at 224 of the paper, 600 epochs (appendix A.1; never released)", official(encoder("vit-l"), 16, 224, wide(12, 16), 600, 15.0)),
-            preset("vit-h14", "ViT-H/14 at 224, 300 epochs of ImageNet-1k (in1k_vith14_ep300.yaml)", official(encoder("vit-h"), 14, 224, wide(12, 16), 300, 40.0)),
-            preset("vit-h16-448", "ViT-H/16 at 448, 300 epochs of ImageNet-1k (in1k_vith16-448_ep300.yaml)", official(encoder("vit-h"), 16, 448, wide(12, 16), 300, 40.0)),
-            preset("vit-g16", "ViT-g/16 at 224, 44 epochs of ImageNet-22k (in22k_vitg16_ep44.yaml)", official(encoder("vit-g"), 16, 224, wide(16, 16), 44, 3.0)),
+            preset(
+                "vit-t16",
+                "ViT-T/16 at 224, official masks; predictor scaled to half the width",
+                official(encoder("vit-t"), 16, 224, scaled(192, 3), 600, 15.0),
+            ),
+            preset(
+                "vit-s16",
+                "ViT-S/16 at 224, official masks; predictor scaled to half the width",
+                official(encoder("vit-s"), 16, 224, scaled(384, 6), 600, 15.0),
+            ),
+            preset(
+                "vit-b16",
+                "ViT-B/16 at 224 of the paper, 600 epochs (appendix A.1; never released)",
+                official(encoder("vit-b"), 16, 224, wide(6, 12), 600, 15.0),
+            ),
+            preset(
+                "vit-l16",
+                "ViT-L/16 at 224 of the paper, 600 epochs (appendix A.1; never released)",
+                official(encoder("vit-l"), 16, 224, wide(12, 16), 600, 15.0),
+            ),
+            preset(
+                "vit-h14",
+                "ViT-H/14 at 224, 300 epochs of ImageNet-1k (in1k_vith14_ep300.yaml)",
+                official(encoder("vit-h"), 14, 224, wide(12, 16), 300, 40.0),
+            ),
+            preset(
+                "vit-h16-448",
+                "ViT-H/16 at 448, 300 epochs of ImageNet-1k (in1k_vith16-448_ep300.yaml)",
+                official(encoder("vit-h"), 16, 448, wide(12, 16), 300, 40.0),
+            ),
+            preset(
+                "vit-g16",
+                "ViT-g/16 at 224, 44 epochs of ImageNet-22k (in22k_vitg16_ep44.yaml)",
+                official(encoder("vit-g"), 16, 224, wide(16, 16), 44, 3.0),
+            ),
         ]
     }
 }

@@ -32,16 +32,34 @@ impl Bench {
         let mut reports = Vec::new();
         for plugin in plugins {
             let settings: Settings = self.settings.clone().into();
-            reports.push(plugin.bench(&BenchRequest { settings, rounds: self.rounds.max(1), engine: engine.clone() })?);
+            reports.push(plugin.bench(&BenchRequest {
+                settings,
+                rounds: self.rounds.max(1),
+                engine: engine.clone(),
+            })?);
         }
         if self.json {
             print_json(&serde_json::json!({ "reports": reports }))?;
             return Ok(ExitCode::SUCCESS);
         }
         for r in reports {
-            println!("{} / {} on {}, {} replicas, batch {}, {:.2} M trained parameters", r.variant, r.preset, r.engine, r.replicas, r.batch, r.parameters as f64 / 1e6);
+            println!(
+                "{} / {} on {}, {} replicas, batch {}, {:.2} M trained parameters",
+                r.variant,
+                r.preset,
+                r.engine,
+                r.replicas,
+                r.batch,
+                r.parameters as f64 / 1e6
+            );
             let spread = r.step_seconds.iter().fold((f64::MAX, 0f64), |(low, high), s| (low.min(*s), high.max(*s)));
-            println!("  training step   {:.3} s (median of {}, {:.3} to {:.3})", r.step_median, r.step_seconds.len(), spread.0, spread.1);
+            println!(
+                "  training step   {:.3} s (median of {}, {:.3} to {:.3})",
+                r.step_median,
+                r.step_seconds.len(),
+                spread.0,
+                spread.1
+            );
             println!("  training        {:.1} samples/s, {:.1} GFLOP/s of the model's", r.train_rate, r.gflops);
             println!("  features        {:.1} samples/s", r.feature_rate);
             println!("  data, 1 thread  {:.1} samples/s (decode, crop, masks)", r.data_rate);

@@ -58,7 +58,8 @@ impl Chaos {
                 finish(&out, out.join("run.json").exists())?;
             }
             let found = files(&out)?;
-            let differing: Vec<&String> = expected.iter().filter(|(name, bytes)| found.get(*name) != Some(bytes)).map(|(n, _)| n).collect();
+            let differing: Vec<&String> =
+                expected.iter().filter(|(name, bytes)| found.get(*name) != Some(bytes)).map(|(n, _)| n).collect();
             if differing.is_empty() {
                 equal += 1;
             } else {
@@ -101,7 +102,11 @@ fn wait(child: &mut Child, pause: Duration) -> Result<bool> {
 
 fn finish(out: &Path, resume: bool) -> Result<()> {
     let status = start(out, resume)?.wait().map_err(Error::io("wait for", out))?;
-    if status.success() { Ok(()) } else { Err(Error::Engine(format!("the run in `{}` ended with {status}", out.display()))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::Engine(format!("the run in `{}` ended with {status}", out.display())))
+    }
 }
 
 fn files(out: &Path) -> Result<BTreeMap<String, Vec<u8>>> {

@@ -69,7 +69,10 @@ impl Import {
 /// Downloads config.json and model.safetensors of a Hugging Face model; returns their folder.
 fn fetch(name: &str) -> Result<PathBuf> {
     let failed = |e: hf_hub::api::sync::ApiError| {
-        Error::config(format!("hf:{name}"), format!("cannot be fetched: {e}; download its folder by hand and give the path"))
+        Error::config(
+            format!("hf:{name}"),
+            format!("cannot be fetched: {e}; download its folder by hand and give the path"),
+        )
     };
     let api = hf_hub::api::sync::Api::new().map_err(failed)?.model(name.to_owned());
     let config = api.get("config.json").map_err(failed)?;
@@ -77,7 +80,8 @@ fn fetch(name: &str) -> Result<PathBuf> {
         // Large models come in shards that an index names.
         let index = api.get("model.safetensors.index.json").map_err(|_| failed(error))?;
         let text = std::fs::read(&index).map_err(Error::io("read", &index))?;
-        let json: serde_json::Value = serde_json::from_slice(&text).map_err(|e| Error::format(&index, e.to_string()))?;
+        let json: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|e| Error::format(&index, e.to_string()))?;
         for shard in json["weight_map"].as_object().into_iter().flat_map(|m| m.values()).filter_map(|v| v.as_str()) {
             api.get(shard).map_err(failed)?;
         }

@@ -43,7 +43,8 @@ impl Train {
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             // A second signal ends the process at once; the last checkpoint stays.
             let failed = |e: std::io::Error| Error::Engine(format!("cannot listen for signals: {e}"));
-            signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), stop.clone()).map_err(failed)?;
+            signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), stop.clone())
+                .map_err(failed)?;
             signal_hook::flag::register(signal, stop.clone()).map_err(failed)?;
         }
         let request = TrainRequest {
@@ -66,7 +67,9 @@ impl Train {
         if outcome.state == RunState::Interrupted {
             eprintln!(
                 "stopped after step {} and saved; go on with: cargo xtask train {} --resume --out {}",
-                outcome.step, self.variant, outcome.out.display()
+                outcome.step,
+                self.variant,
+                outcome.out.display()
             );
             return Ok(ExitCode::from(INTERRUPTED));
         }

@@ -50,7 +50,10 @@ impl Variants {
         for plugin in variants {
             let d = &plugin.description;
             println!("{:<12} {} ({})", d.id, d.summary, d.paper);
-            println!("{:<12} x: {}; y: {}; z: {}; D: {}; against collapse: {}", "", d.context, d.target, d.condition, d.distance, d.against_collapse);
+            println!(
+                "{:<12} x: {}; y: {}; z: {}; D: {}; against collapse: {}",
+                "", d.context, d.target, d.condition, d.distance, d.against_collapse
+            );
             println!("{:<12} data: {}", "", plugin.formats.join(", "));
             for preset in plugin.presets()? {
                 println!("{:<12} --preset {:<12} {}", "", preset.name, preset.about);
