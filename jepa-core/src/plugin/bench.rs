@@ -1,5 +1,6 @@
 //! How fast a variant trains and embeds.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use burn::module::Module as _;
@@ -8,7 +9,7 @@ use super::erased::{BenchReport, BenchRequest, resolve};
 use super::{Draws, Variant};
 use crate::data::{DataSpec, Split};
 use crate::error::{Error, Result};
-use crate::jepa::{Jepa as _, Step};
+use crate::jepa::{Batch as _, Jepa as _, Step};
 use crate::nn::params::{self, Role};
 use crate::objective::Objective;
 use crate::probe::Frozen;
@@ -70,6 +71,10 @@ pub(super) fn run<V: Variant>(request: &BenchRequest) -> Result<BenchReport> {
         })
         .collect::<Result<_>>()?;
 
+    let mut figures = BTreeMap::new();
+    for (name, value) in batches.iter().skip(warm_up).flat_map(|b| b.figures()) {
+        *figures.entry(name.to_owned()).or_insert(0.0) += value / request.rounds as f64;
+    }
     let mut parameters = 0;
     params::visit(&learner.student, |leaf, _| parameters += if leaf.role() == Role::Frozen { 0 } else { leaf.len() });
     Ok(BenchReport {
@@ -85,6 +90,7 @@ pub(super) fn run<V: Variant>(request: &BenchRequest) -> Result<BenchReport> {
         step_median,
         feature_rate: median(&rates),
         data_rate,
+        figures,
         peak_mib: peak_memory(),
     })
 }

@@ -206,6 +206,8 @@ pub struct BenchReport {
     pub feature_rate: f64,
     /// Batches prepared by one thread, samples a second: decode, crop, masks.
     pub data_rate: f64,
+    /// Means over the timed batches of what they say of themselves, such as mask lengths.
+    pub figures: BTreeMap<String, f64>,
     /// Largest memory of the process in MiB, where the system tells.
     pub peak_mib: Option<f64>,
 }

@@ -263,7 +263,7 @@ pub mod presets {
         let mut config = official(encoder, 4, 28, predictor, 1, 0.1);
         config.data = DataConfig { source: "builtin".into(), threads: 2 };
         config.run =
-            RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 500, keep: 3, diagnose_every: 250 };
+            RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 500, keep: 3, diagnose_every: 500 };
         config.schedule = ScheduleConfig {
             lr_start: 1e-4,
             lr: 1.5e-3,
@@ -288,6 +288,9 @@ pub mod presets {
         let small = EncoderConfig { width: 96, depth: 4, heads: 4, mlp_ratio: 4.0, eps: 1e-6 };
         let narrow = PredictorConfig { width: 48, depth: 4, heads: 4 };
         let tiny = EncoderConfig { width: 32, depth: 2, heads: 2, mlp_ratio: 2.0, eps: 1e-6 };
+        let mut long = fashion(24_000, 32, small, narrow);
+        long.run.checkpoint_every = 2000;
+        long.run.diagnose_every = 4000;
         let mut quick = fashion(60, 8, tiny, PredictorConfig { width: 32, depth: 1, heads: 2 });
         quick.run.checkpoint_every = 20;
         quick.run.diagnose_every = 30;
@@ -304,13 +307,13 @@ pub mod presets {
         vec![
             preset(
                 "small",
-                "minutes on two cores: the built-in Fashion-MNIST images, 0.5 M parameters",
-                fashion(1500, 128, small, narrow),
+                "minutes on two cores: the built-in Fashion-MNIST images, 0.6 M parameters",
+                fashion(3500, 32, small, narrow),
             ),
             preset(
                 "long",
                 "half an hour on two cores: all of Fashion-MNIST (give its folder with --data)",
-                fashion(6000, 128, small, narrow),
+                long,
             ),
             preset("tiny", "seconds: for tests", quick),
             preset(

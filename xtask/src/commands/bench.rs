@@ -61,6 +61,8 @@ impl Bench {
                 spread.1
             );
             println!("  training        {:.1} samples/s, {:.1} GFLOP/s of the model's", r.train_rate, r.gflops);
+            let figures: Vec<String> = r.figures.iter().map(|(name, v)| format!("{name} {v:.1}")).collect();
+            println!("  mean of         {}", figures.join(", "));
             println!("  features        {:.1} samples/s", r.feature_rate);
             println!("  data, 1 thread  {:.1} samples/s (decode, crop, masks)", r.data_rate);
             if let Some(peak) = r.peak_mib {
