@@ -20,36 +20,40 @@ pub enum MaskConfig {
 /// A checked generator for one grid.
 #[derive(Debug, Clone)]
 pub struct Masks {
-    config: MaskConfig,
-    blocks: Option<MultiBlock>,
+    sampler: Sampler,
     tokens: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Sampler {
+    Blocks(MultiBlock, MaskRule),
+    Random(RandomMask),
 }
 
 impl Masks {
     /// Checks the configuration against a grid of `rows` x `columns` patches.
     pub fn new(config: &MaskConfig, rows: usize, columns: usize) -> Result<Self> {
-        let blocks = match config {
-            MaskConfig::MultiBlock(blocks) => Some(MultiBlock::new(blocks, rows, columns)?),
+        let tokens = rows * columns;
+        let sampler = match config {
+            MaskConfig::MultiBlock(blocks) => Sampler::Blocks(MultiBlock::new(blocks, rows, columns)?, blocks.rule),
             MaskConfig::Random(random) => {
-                random.check("model.masks", rows * columns)?;
-                None
+                random.check("model.masks", tokens)?;
+                Sampler::Random(*random)
             }
         };
-        Ok(Self { config: config.clone(), blocks, tokens: rows * columns })
+        Ok(Self { sampler, tokens })
     }
 
     /// Masks of a batch. The official rule takes block sizes from PyTorch's generator seeded with the number of batches
     /// before, as the official collator's shared counter does.
     pub fn sample(&self, batch: usize, draws: &Draws) -> Result<MaskSet> {
-        match (&self.config, &self.blocks) {
-            (MaskConfig::MultiBlock(config), Some(blocks)) if config.rule == MaskRule::Official => {
-                blocks.sample(batch, &mut TorchStream::new(draws.step - 1), &mut draws.masks(1))
+        let places = &mut draws.masks(1);
+        match &self.sampler {
+            Sampler::Blocks(blocks, MaskRule::Official) => {
+                blocks.sample(batch, &mut TorchStream::new(draws.step - 1), places)
             }
-            (_, Some(blocks)) => blocks.sample(batch, &mut draws.masks(0), &mut draws.masks(1)),
-            (MaskConfig::Random(random), _) => {
-                random.sample(batch, self.tokens, &mut draws.masks(0), &mut draws.masks(1))
-            }
-            (MaskConfig::MultiBlock(_), None) => unreachable!("`new` builds the sampler of every block configuration"),
+            Sampler::Blocks(blocks, MaskRule::Corrected) => blocks.sample(batch, &mut draws.masks(0), places),
+            Sampler::Random(random) => random.sample(batch, self.tokens, &mut draws.masks(0), places),
         }
     }
 }

@@ -145,10 +145,7 @@ fn import_hugging_face(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
     }
     report.unexpected = theirs.into_keys().collect();
     report.into_result()?;
-    let mut config = configuration(&target, None, foreign.config.as_ref(), &foreign.origin)?;
-    // What Hugging Face's image processor does by default for these models; the released weights were trained with
-    // ImageNet's statistics, which stay.
-    config.data.source = "imagenet/train".into();
+    let config = configuration(&target, None, foreign.config.as_ref(), &foreign.origin)?;
     Ok(Imported { config, target, student: None })
 }
 
