@@ -86,7 +86,9 @@ fn the_engine_under_test_follows_the_cpu_for_twenty_steps() {
         assert!(difference < 1e-3, "{name} differs by {difference}");
         weights = weights.max(difference);
     }
-    println!("{name}: losses differ by {losses:.1e}, the first gradient norm by {norm:.1e}, target weights by {weights:.1e}");
+    println!(
+        "{name}: losses differ by {losses:.1e}, the first gradient norm by {norm:.1e}, target weights by {weights:.1e}"
+    );
     assert!(losses < 1e-4 && norm < 1e-4, "losses {losses}, norm {norm}");
     assert!(here.losses[19] < here.losses[0], "and it learns: {:?}", here.losses);
 }

@@ -40,7 +40,9 @@ fn sample(case: &Value, config: &MultiBlockConfig, seed: u64) -> Vec<MaskSet> {
         .unwrap_or_else(|e| panic!("{} is refused: {e}", case["name"]));
     let mut places = TorchStream::new(seed);
     let batches = 0..number(case, "batches") as u64;
-    batches.map(|counter| sampler.sample(number(case, "B"), &mut TorchStream::new(counter), &mut places).unwrap()).collect()
+    batches
+        .map(|counter| sampler.sample(number(case, "B"), &mut TorchStream::new(counter), &mut places).unwrap())
+        .collect()
 }
 
 fn rows(mask: &Mask) -> Vec<Vec<u32>> {
@@ -148,7 +150,11 @@ fn the_random_collator_gives_the_recorded_permutations_in_their_order() {
     let draw = |seed: u64| -> Vec<MaskSet> {
         let mut places = TorchStream::new(seed);
         let batches = 0..number(&about, "batches") as u64;
-        batches.map(|counter| random.sample(number(&about, "B"), tokens, &mut TorchStream::new(counter), &mut places).unwrap()).collect()
+        batches
+            .map(|counter| {
+                random.sample(number(&about, "B"), tokens, &mut TorchStream::new(counter), &mut places).unwrap()
+            })
+            .collect()
     };
     let seed = number(&about, "seed") as u64;
     for (batch, masks) in draw(seed).iter().enumerate() {

@@ -1,10 +1,10 @@
 //! A variant of one's own, as a crate outside this workspace would write it: JEPA on time series.
 //!
 //! ```text
-//! cargo run -p jepa-core --example time_series [PRESET] [DATA] [RUN FOLDER]
+//! cargo run -p jepa-core --example time_series [PRESET] [KEY=VALUE ..]
 //! ```
 //!
-//! `data.rs` reads the samples, `variant.rs` is the plugin, and this file trains it through the registry, as
+//! A key is one of the configuration, as in `data.source=csv:FOLDER` or `run.steps=800`. `data.rs` reads the samples, `variant.rs` is the plugin, and this file trains it through the registry, as
 //! `cargo xtask train` would.
 
 mod data;
@@ -35,11 +35,11 @@ impl Observer for Lines {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let settings = Settings { preset: arguments.next(), data: arguments.next(), ..Default::default() };
+    let (assignments, preset): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|word| word.contains('='));
+    let settings = Settings { preset: preset.into_iter().next(), assignments, ..Default::default() };
     let request = TrainRequest {
         settings,
-        out: arguments.next().map(Into::into),
+        out: None,
         resume: false,
         engine: Engine::cpu(),
         command: std::env::args().collect(),

@@ -130,28 +130,19 @@ impl SeriesJepa {
 }
 
 fn preset(steps: u64, batch: usize, length: usize, width: usize, depth: usize) -> RunConfig<SeriesConfig> {
-    let rates = ScheduleConfig {
-        lr_start: 1e-4,
-        lr: 2e-3,
-        lr_final: 1e-6,
-        warmup: 0.1,
-        decay: 0.04,
-        decay_final: 0.1,
-        momentum: 0.99,
-        momentum_final: 1.0,
-        stretch: 1.0,
+    let official = MultiBlockConfig::official();
+    let objective = ObjectiveConfig {
+        distance: DistanceConfig::SmoothL1 { beta: 1.0 },
+        normalise_targets: Some(1e-5),
+        regularisers: vec![],
     };
     RunConfig {
         data: DataConfig { source: "builtin".into(), threads: 2 },
         run: RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 200, keep: 3, diagnose_every: 100 },
-        schedule: rates,
+        schedule: SCHEDULE,
         optimizer: Default::default(),
         target: TargetSource::Ema,
-        objective: ObjectiveConfig {
-            distance: DistanceConfig::SmoothL1 { beta: 1.0 },
-            normalise_targets: Some(1e-5),
-            regularisers: Vec::new(),
-        },
+        objective,
         guard: Default::default(),
         probe: Default::default(),
         model: SeriesConfig {
@@ -160,7 +151,19 @@ fn preset(steps: u64, batch: usize, length: usize, width: usize, depth: usize) -
             patch: 8,
             encoder: EncoderConfig { width, depth, heads: 4, mlp_ratio: 2.0, eps: 1e-6 },
             predictor: PredictorConfig { width: 32, depth: 2, heads: 4 },
-            masks: MultiBlockConfig { min_keep: 2, rule: MaskRule::Corrected, ..MultiBlockConfig::official() },
+            masks: MultiBlockConfig { min_keep: 2, rule: MaskRule::Corrected, ..official },
         },
     }
 }
+
+const SCHEDULE: ScheduleConfig = ScheduleConfig {
+    lr_start: 1e-4,
+    lr: 1e-3,
+    lr_final: 1e-6,
+    warmup: 0.1,
+    decay: 0.04,
+    decay_final: 0.1,
+    momentum: 0.99,
+    momentum_final: 1.0,
+    stretch: 1.0,
+};

@@ -310,11 +310,7 @@ pub mod presets {
                 "minutes on two cores: the built-in Fashion-MNIST images, 0.6 M parameters",
                 fashion(3500, 32, small, narrow),
             ),
-            preset(
-                "long",
-                "half an hour on two cores: all of Fashion-MNIST (give its folder with --data)",
-                long,
-            ),
+            preset("long", "half an hour on two cores: all of Fashion-MNIST (give its folder with --data)", long),
             preset("tiny", "seconds: for tests", quick),
             preset(
                 "vit-t16",
