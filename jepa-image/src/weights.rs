@@ -50,7 +50,7 @@ pub fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
     } else if has("target_encoder.pos_embed") || has("encoder.pos_embed") {
         import_official(foreign)
     } else if has("pos_embed") {
-        let config = configuration(&foreign.tensors, None, None, &foreign.origin)?;
+        let config = configuration(&foreign.tensors, None, foreign)?;
         Ok(Imported { config, target: foreign.tensors.clone(), student: None })
     } else {
         let some: Vec<&str> = foreign.tensors.keys().take(5).map(String::as_str).collect();
@@ -85,7 +85,7 @@ fn import_official(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
         return Err(Error::format(&foreign.origin, format!("holds no network `{network}`")));
     }
     let predictor = below(&foreign.tensors, "predictor");
-    let config = configuration(&target, (!predictor.is_empty()).then_some(&predictor), None, &foreign.origin)?;
+    let config = configuration(&target, (!predictor.is_empty()).then_some(&predictor), foreign)?;
     let student: Named = foreign
         .tensors
         .iter()
@@ -97,6 +97,14 @@ fn import_official(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
 }
 
 fn import_hugging_face(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
+    let target = hugging_face_encoder(foreign)?;
+    let config = configuration(&target, None, foreign.config.as_ref(), &foreign.origin)?;
+    Ok(Imported { config, target, student: None })
+}
+
+/// An encoder in Hugging Face's names, on disk or in memory, in ours; on any grid. Entries without a place, and
+/// projections that are missing or of different shapes, are refused; every other gap shows when a model takes it.
+pub fn hugging_face_encoder(foreign: &Foreign) -> Result<Named> {
     let mut theirs: Named = foreign
         .tensors
         .iter()
@@ -130,32 +138,31 @@ fn import_hugging_face(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
             let mut fused: (Vec<usize>, Vec<f32>) = Default::default();
             for (disk, memory) in QKV {
                 let name = format!("{prefix}{}.{part}", if on_disk { disk } else { memory });
-                match theirs.remove(&name) {
-                    Some((shape, values)) => {
-                        fused.0 = std::iter::once(3 * shape.first().copied().unwrap_or(0))
-                            .chain(shape.into_iter().skip(1))
-                            .collect();
-                        fused.1.extend(values);
-                    }
-                    None => report.missing.push(name),
+                let Some((mut shape, values)) = theirs.remove(&name) else {
+                    report.missing.push(name);
+                    continue;
+                };
+                if let Some(rows) = shape.first_mut() {
+                    *rows = rows.saturating_mul(3);
                 }
+                if !fused.0.is_empty() && fused.0 != shape {
+                    report.mismatched.push(format!("{name}: not of the shape of the projections before it"));
+                }
+                fused.0 = shape;
+                fused.1.extend(values);
             }
             target.insert(format!("blocks.{layer}.attn.qkv.{part}"), fused);
         }
     }
     report.unexpected = theirs.into_keys().collect();
     report.into_result()?;
-    let config = configuration(&target, None, foreign.config.as_ref(), &foreign.origin)?;
+    let config = configuration(&target, None, foreign)?;
     Ok(Imported { config, target, student: None })
 }
 
 /// The configuration that a set of official names and shapes implies.
-fn configuration(
-    encoder: &Named,
-    predictor: Option<&Named>,
-    hub: Option<&Value>,
-    origin: &str,
-) -> Result<RunConfig<IJepaConfig>> {
+fn configuration(encoder: &Named, predictor: Option<&Named>, foreign: &Foreign) -> Result<RunConfig<IJepaConfig>> {
+    let origin = foreign.origin.as_str();
     let shape = |tensors: &Named, name: &str| -> Result<Vec<usize>> {
         tensors.get(name).map(|(shape, _)| shape.clone()).ok_or_else(|| {
             Error::Weights(KeyReport {
@@ -186,12 +193,12 @@ fn configuration(
             format!("its {tokens} positions are no square grid; only square pictures can be imported"),
         ));
     }
-    let number = |key: &str| hub.and_then(|c| c.get(key)).and_then(Value::as_f64);
-    let heads = match number("num_attention_heads") {
-        Some(heads) => heads as usize,
-        // Heads leave no trace in the shapes; the official sizes have one number a width, others 64 values a head.
-        None => SIZES.iter().find(|s| s.1 == width).map_or((width / 64).max(1), |s| s.3),
-    };
+    let number = |key: &str| foreign.config.as_ref().and_then(|c| c.get(key)).and_then(Value::as_f64);
+    let known = number("num_attention_heads").map(|n| n as usize).or(foreign.heads);
+    let heads = known.or_else(|| SIZES.iter().find(|s| s.1 == width).map(|s| s.3)).ok_or_else(|| {
+        let problem = format!("width {width} is none of the official sizes, and the number of attention heads leaves no trace in weights: give it with --heads");
+        Error::format(&foreign.origin, problem)
+    })?;
     let encoder = EncoderConfig {
         width,
         depth: depth(encoder, "blocks"),

@@ -20,6 +20,9 @@ use serde_json::Value;
 /// Official code in f32 agrees with itself in f64 to 2e-6 in values of order 1.
 const TOLERANCE: f64 = 1e-5;
 
+/// One step decays weights of 0.08 by 3e-6 and leaves biases of 0.05: whether it does shows only below that.
+const FINE: f64 = 3e-7;
+
 const PATCH: usize = 8;
 
 fn number(about: &Value, key: &str) -> usize {
@@ -227,7 +230,6 @@ fn all_three_distances_are_the_official_ones() {
     }
 }
 
-/// Gradients of the key third of a fused bias are 0 in exact arithmetic, so that it is measured with the rest.
 #[test]
 fn the_gradient_of_every_parameter_has_the_official_norm_for_one_and_two_replicas() {
     let tiny = Tiny::new();
@@ -254,31 +256,41 @@ fn the_gradient_of_every_parameter_has_the_official_norm_for_one_and_two_replica
     }
 }
 
+/// Differences to the recorded tensors `<prefix>.<name>`: the largest of all values, and the largest root mean square of
+/// a tensor. AdamW turns rounding noise in gradients near 0 into steps of up to 1e-6, and in the key thirds of fused
+/// biases, whose gradient is nothing but noise, into larger ones: these count for the first alone.
+fn differences(fixture: &Fixture, prefix: &str, found: &Named) -> [f64; 2] {
+    let (mut largest, mut fine, mut compared) = (0f64, 0f64, 0);
+    for (name, (_, values)) in found.iter().filter(|(name, _)| !name.ends_with("pos_embed")) {
+        let expected = fixture.values(&format!("{prefix}.{name}"));
+        largest = largest.max(difference(values, expected));
+        let third = values.len() / 3;
+        let keys = if name.ends_with("qkv.bias") { third..2 * third } else { 0..0 };
+        let squares = values.iter().zip(expected).enumerate().filter(|(i, _)| !keys.contains(i));
+        let squares: f64 = squares.map(|(_, (a, b))| (f64::from(*a) - b).powi(2)).sum();
+        fine = fine.max((squares / (values.len() - keys.len()) as f64).sqrt());
+        compared += 1;
+    }
+    assert_eq!(compared, fixture.names().filter(|n| n.starts_with(&format!("{prefix}."))).count());
+    [largest, fine]
+}
+
 #[test]
 fn one_update_gives_the_official_parameters_target_and_loss_for_one_and_two_replicas() {
     let tiny = Tiny::new();
     for replicas in [1, 2] {
         let learner = tiny.after_a_step(replicas);
-        let target = learner.target.as_ref().unwrap();
-        let student = named(&learner.student).unwrap();
-        let (mut moved, mut followed, mut compared) = (0f64, 0f64, 0);
-        for (name, (_, values)) in &student {
-            if name.ends_with("pos_embed") {
-                assert_eq!(*values, named(&tiny.student).unwrap()[name].1, "{name} stays as it was");
-                continue;
-            }
-            moved = moved.max(difference(values, tiny.fixture.values(&format!("step.{name}"))));
-            compared += 1;
+        let (student, target) = (named(&learner.student).unwrap(), named(learner.target.as_ref().unwrap()).unwrap());
+        let [largest, fine] = differences(&tiny.fixture, "step", &student);
+        within("parameters after the step", largest, TOLERANCE);
+        within("parameters after the step, root mean square", fine, FINE);
+        let [largest, fine] = differences(&tiny.fixture, "ema.target_encoder", &target);
+        within("target after the step", largest, TOLERANCE);
+        within("target after the step, root mean square", fine, FINE);
+        let before = named(&tiny.student).unwrap();
+        for name in ["encoder.pos_embed", "predictor.predictor_pos_embed"] {
+            assert_eq!(student[name], before[name], "{name} stays as it was");
         }
-        assert_eq!(compared, 59);
-        within("parameters after the step", moved, TOLERANCE);
-        for (name, (_, values)) in named(target).unwrap() {
-            if !name.ends_with("pos_embed") {
-                let expected = tiny.fixture.values(&format!("ema.target_encoder.{name}"));
-                followed = followed.max(difference(&values, expected));
-            }
-        }
-        within("target after the step", followed, TOLERANCE);
 
         // The same targets as before the step.
         let loss = tiny.loss_of(&learner.student, DistanceConfig::SmoothL1 { beta: 1.0 });
@@ -286,7 +298,6 @@ fn one_update_gives_the_official_parameters_target_and_loss_for_one_and_two_repl
     }
 }
 
-/// The decay must reach matrices and the mask token alone, and the target must have moved by 1 - momentum.
 #[test]
 fn a_step_with_other_rates_is_another_step() {
     let tiny = Tiny::new();
@@ -294,24 +305,25 @@ fn a_step_with_other_rates_is_another_step() {
         let mut learner = Learner::new(tiny.student.clone(), TargetSource::Ema, &AdamWConfig::default()).unwrap();
         learner.target = Some(tiny.target.clone());
         let learner = learner.update(tiny.work(1), rates, source).unwrap();
-        let worst = |found: Named, prefix: &str| {
-            let trained = found.iter().filter(|(name, _)| !name.ends_with("pos_embed"));
-            trained.map(|(n, (_, v))| difference(v, tiny.fixture.values(&format!("{prefix}.{n}")))).fold(0.0, f64::max)
-        };
-        (
-            worst(named(&learner.student).unwrap(), "step"),
-            worst(named(&learner.target.unwrap()).unwrap(), "ema.target_encoder"),
-        )
+        let of = |prefix: &str, found: Named| differences(&tiny.fixture, prefix, &found)[1];
+        [
+            of("step", named(&learner.student).unwrap()),
+            of("ema.target_encoder", named(&learner.target.unwrap()).unwrap()),
+        ]
     };
     let official = Rates { lr: 1e-3, decay: 0.04, momentum: 0.996 };
-    let (student, target) = moved(official, TargetSource::Ema);
-    assert!(student < TOLERANCE && target < TOLERANCE);
-    assert!(moved(Rates { lr: 1.1e-3, ..official }, TargetSource::Ema).0 > 5.0 * TOLERANCE);
-    // The decay alone moves a weight of 0.08 by 3e-6 in one step: seen beside what is reached without a change.
-    let decayed = moved(Rates { decay: 0.4, ..official }, TargetSource::Ema).0;
-    assert!(decayed > 2.0 * TOLERANCE, "{decayed:e}");
-    assert!(moved(Rates { momentum: 0.99, ..official }, TargetSource::Ema).1 > 5.0 * TOLERANCE);
-    assert!(moved(official, TargetSource::Frozen).1 > 5.0 * TOLERANCE);
+    assert!(moved(official, TargetSource::Ema).iter().all(|d| *d < FINE));
+    for (what, rates, source, network) in [
+        ("learning rate", Rates { lr: 1.1e-3, ..official }, TargetSource::Ema, 0),
+        ("no decay", Rates { decay: 0.0, ..official }, TargetSource::Ema, 0),
+        ("decay", Rates { decay: 0.4, ..official }, TargetSource::Ema, 0),
+        ("momentum", Rates { momentum: 0.99, ..official }, TargetSource::Ema, 1),
+        ("target stands still", official, TargetSource::Frozen, 1),
+    ] {
+        let found = moved(rates, source)[network];
+        println!("{what}: {found:.2e}");
+        assert!(found > 5.0 * FINE, "{what} changes no more than {found:e}");
+    }
 }
 
 /// Smooth L1 by hand, in f64.
@@ -409,7 +421,7 @@ fn exchanged_axes_and_transposed_weights_are_seen() {
     ] {
         let changed = loss(&|w| transpose(w, name), &nothing);
         println!("{name} transposed: {:.2e}", (changed - expected).abs());
-        assert!((changed - expected).abs() > 5.0 * TOLERANCE, "{name} transposed: {changed}");
+        assert!((changed - expected).abs() > 1e-3, "{name} transposed: {changed}");
     }
     let target = loss(&nothing, &|w| transpose(w, "blocks.0.attn.proj.weight"));
     assert!((target - expected).abs() > 1e-3, "a transposed weight of the target: {target}");
@@ -517,7 +529,7 @@ fn twelve_steps_follow_the_official_training_for_one_and_two_replicas() {
                 let error = (found - fixture.scalar(&format!("final64.{name}.{kind}"))).abs();
                 // A sum of n values, each off by a rounding error of its own, is off by its root.
                 let scaled = error / (values.len() as f64).sqrt();
-                if !(scaled <= worst) {
+                if scaled > worst || scaled.is_nan() {
                     (worst, name_of_worst) = (scaled, format!("{name}.{kind}"));
                 }
                 compared += 1;
@@ -537,14 +549,14 @@ fn twelve_steps_follow_the_official_training_for_one_and_two_replicas() {
 fn a_wrong_schedule_leaves_the_official_training() {
     let (fixture, schedule) = (Fixture::open("train.safetensors"), schedule());
     for (what, wrong) in [
-        ("one step late", Box::new(move |s| schedule.at(s + 1)) as Box<dyn Fn(u64) -> Rates>),
-        ("no decay", Box::new(move |s| Rates { decay: 0.0, ..schedule.at(s) })),
-        ("the target stands still", Box::new(move |s| Rates { momentum: 1.0, ..schedule.at(s) })),
+        ("one step late", Box::new(move |s: u64| schedule.at(s + 1)) as Box<dyn Fn(u64) -> Rates>),
+        ("no decay", Box::new(move |s: u64| Rates { decay: 0.0, ..schedule.at(s) })),
+        ("the target stands still", Box::new(move |s: u64| Rates { momentum: 1.0, ..schedule.at(s) })),
     ] {
         let (losses, _) = train(&fixture, 2, wrong);
         let losses: Vec<f32> = losses.into_iter().map(|v| v as f32).collect();
         let found = difference(&losses, fixture.values("loss64"));
         println!("{what}: {found:.2e}");
-        assert!(found > 3.0 * TOLERANCE, "{what} changes the losses by no more than {found:e}");
+        assert!(found > 10.0 * TOLERANCE, "{what} changes the losses by no more than {found:e}");
     }
 }

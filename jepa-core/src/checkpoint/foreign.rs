@@ -17,6 +17,8 @@ pub struct Foreign {
     pub config: Option<serde_json::Value>,
     /// The network asked for (`encoder`, `target_encoder`), when one was.
     pub network: Option<String>,
+    /// Attention heads, which leave no trace in names and shapes, when they were given.
+    pub heads: Option<usize>,
 }
 
 /// Reads a PyTorch checkpoint (`.pth.tar`, `.pth`, `.pt`, `.ckpt`), a safetensors file, or a Hugging Face folder.
@@ -31,7 +33,13 @@ pub fn read_foreign(path: &Path, network: Option<&str>) -> Result<Foreign> {
     if tensors.is_empty() {
         return Err(Error::format(path, "holds no tensors"));
     }
-    Ok(Foreign { origin: path.display().to_string(), tensors, config, network: network.map(str::to_owned) })
+    Ok(Foreign {
+        origin: path.display().to_string(),
+        tensors,
+        config,
+        network: network.map(str::to_owned),
+        heads: None,
+    })
 }
 
 fn read_safetensors(path: &Path) -> Result<Named> {

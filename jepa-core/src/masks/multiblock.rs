@@ -89,7 +89,7 @@ impl MultiBlock {
     /// Checks the configuration against the grid: a target that can never keep more than `min_keep` tokens is refused
     /// here, where the official collator would search for ever.
     pub fn new(config: &MultiBlockConfig, rows: usize, columns: usize) -> Result<Self> {
-        let place = "masks";
+        let place = "model.masks";
         let MultiBlockConfig { contexts, targets, context_scale, target_scale, target_aspect, .. } = *config;
         if contexts == 0 || targets == 0 || contexts > 64 || targets > 64 {
             return Err(Error::config(place, format!("contexts {contexts} and targets {targets} must lie in 1..=64")));
@@ -265,7 +265,7 @@ impl MultiBlock {
             }
         }
         Err(Error::config(
-            "masks.min_keep",
+            "model.masks.min_keep",
             format!(
                 "no context of more than {} tokens found in {PLACEMENTS} placements on a grid of {} x {}; lower min_keep, targets or target_scale",
                 self.config.min_keep, self.rows, self.columns

@@ -21,6 +21,9 @@ pub(crate) struct Import {
     /// Network of a checkpoint that holds several: target_encoder (default) or encoder
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
+    /// Attention heads, for sizes other than the official ones: they leave no trace in the weights
+    #[arg(long, value_name = "N")]
+    heads: Option<usize>,
     /// Leave out entries whose name begins with this, such as classifier; repeatable
     #[arg(long, value_name = "PREFIX")]
     ignore: Vec<String>,
@@ -52,6 +55,7 @@ impl Import {
             keep
         });
         foreign.origin.clone_from(&self.from);
+        foreign.heads = self.heads;
         let request = ImportRequest { foreign, assignments: self.set, out: self.out.clone(), command: command_line() };
         let count = plugin.import(&request)?;
         if self.json {
