@@ -98,7 +98,7 @@ fn import_official(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
 
 fn import_hugging_face(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
     let target = hugging_face_encoder(foreign)?;
-    let config = configuration(&target, None, foreign.config.as_ref(), &foreign.origin)?;
+    let config = configuration(&target, None, foreign)?;
     Ok(Imported { config, target, student: None })
 }
 
@@ -156,8 +156,7 @@ pub fn hugging_face_encoder(foreign: &Foreign) -> Result<Named> {
     }
     report.unexpected = theirs.into_keys().collect();
     report.into_result()?;
-    let config = configuration(&target, None, foreign)?;
-    Ok(Imported { config, target, student: None })
+    Ok(target)
 }
 
 /// The configuration that a set of official names and shapes implies.
@@ -203,9 +202,11 @@ fn configuration(encoder: &Named, predictor: Option<&Named>, foreign: &Foreign) 
         width,
         depth: depth(encoder, "blocks"),
         heads,
-        mlp_ratio: hidden.first().copied().unwrap_or(0) as f64 / width as f64,
+        mlp_ratio: mlp_ratio(hidden.first().copied().unwrap_or(0), width),
         eps: number("layer_norm_eps").unwrap_or(1e-6),
     };
+    // Before anything is computed from them: the numbers are a stranger's.
+    encoder.check(origin)?;
     let predictor = match predictor {
         Some(p) => PredictorConfig {
             width: shape(p, "mask_token")?.last().copied().unwrap_or(0),
@@ -214,7 +215,7 @@ fn configuration(encoder: &Named, predictor: Option<&Named>, foreign: &Foreign) 
         },
         None => PredictorConfig { width: (width / 2).next_multiple_of(4 * heads), depth: 6, heads },
     };
-    let mut config = official(encoder, patch, side * patch, predictor, 300, 40.0);
+    let mut config = official(encoder, patch, side.saturating_mul(patch), predictor, 300, 40.0);
     if channels == 1 {
         config.model.normalise = Normalise::fashion_mnist();
     }
@@ -223,6 +224,13 @@ fn configuration(encoder: &Named, predictor: Option<&Named>, foreign: &Foreign) 
         config.model.masks = crate::variants::i_jepa::presets::small_masks();
     }
     Ok(config)
+}
+
+/// The ratio whose product with the width is the hidden width again when it is cut to a whole number.
+fn mlp_ratio(hidden: usize, width: usize) -> f64 {
+    let (hidden, width) = (hidden as f64, width as f64);
+    let ratio = hidden / width;
+    if (width * ratio).floor() == hidden { ratio } else { (hidden + 0.5) / width }
 }
 
 /// The target encoder in a foreign layout.

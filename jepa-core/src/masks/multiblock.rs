@@ -322,7 +322,8 @@ mod tests {
 
     #[test]
     fn block_sizes_follow_the_recorded_draws_on_every_grid() {
-        let table: [(u64, [(usize, usize); 5], usize); 8] = [
+        type Row = (u64, [(usize, usize); 5], usize);
+        let table: [Row; 8] = [
             (0, [(4, 3), (5, 5), (6, 6), (7, 6), (12, 11)], 27),
             (1, [(4, 3), (6, 5), (7, 5), (8, 6), (14, 11)], 26),
             (2, [(4, 3), (6, 5), (7, 5), (7, 6), (13, 11)], 27),
