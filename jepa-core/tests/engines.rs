@@ -9,6 +9,8 @@
 //!
 //! Without the variable the CPU is held against itself, which checks the test.
 
+#![allow(clippy::unwrap_used)]
+
 use burn::prelude::*;
 use jepa_core::checkpoint::named;
 use jepa_core::device::Engine;

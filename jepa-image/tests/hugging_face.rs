@@ -91,7 +91,11 @@ fn both_styles_of_names_give_every_hidden_state_of_transformers() {
             within(&format!("{name}, names {style}"), difference(&read(state), fixture.values(&name)), TOLERANCE);
         }
         let last = read(encoder.forward(input));
-        within(&format!("last hidden state, names {style}"), difference(&last, fixture.values("last_hidden_state")), TOLERANCE);
+        within(
+            &format!("last hidden state, names {style}"),
+            difference(&last, fixture.values("last_hidden_state")),
+            TOLERANCE,
+        );
     }
 }
 
@@ -113,7 +117,9 @@ fn a_transposed_projection_and_every_exchange_of_two_tensors_is_seen() {
         error_of(&foreign)
     };
     let of = |rest: &str| format!("encoder.layer.0.{rest}");
-    for name in ["attention.attention.query", "attention.attention.key", "attention.attention.value", "attention.output.dense"] {
+    for name in
+        ["attention.attention.query", "attention.attention.key", "attention.attention.value", "attention.output.dense"]
+    {
         let found = transposed(&of(&format!("{name}.weight")));
         assert!(found > 1e-2, "{name} transposed changes no more than {found:e}");
     }
@@ -191,7 +197,8 @@ fn the_keys_of_a_classifier_are_listed_and_refused() {
     let fixture = recorded();
     for (foreign, names) in [(tiny(), "keys_classifier_disk"), (in_memory(), "keys_classifier_memory")] {
         let mut classifier = foreign.clone();
-        classifier.tensors = foreign.tensors.into_iter().map(|(name, tensor)| (format!("ijepa.{name}"), tensor)).collect();
+        classifier.tensors =
+            foreign.tensors.into_iter().map(|(name, tensor)| (format!("ijepa.{name}"), tensor)).collect();
         // A prefix alone is no obstacle.
         assert!(error_of(&classifier) < TOLERANCE);
         classifier.tensors.insert("classifier.weight".into(), (vec![3, 96], vec![0.0; 288]));
@@ -199,7 +206,10 @@ fn the_keys_of_a_classifier_are_listed_and_refused() {
         assert_eq!(keys(classifier.tensors.keys()), keys(&fixture.list(names)));
         let report = refusal(&classifier);
         assert_eq!(report.unexpected, ["classifier.bias", "classifier.weight"]);
-        assert!(matches!(IJepa::import(&classifier), Err(Error::Weights(r)) if r == report), "the variant says the same");
+        assert!(
+            matches!(IJepa::import(&classifier), Err(Error::Weights(r)) if r == report),
+            "the variant says the same"
+        );
     }
 }
 
@@ -339,11 +349,13 @@ fn weights_in_several_files_are_read_through_their_index_and_nothing_outside_the
     write("config.json", &std::fs::read(path("hf_tiny/config.json")).unwrap());
     let part = |i: usize| format!("model-{:05}-of-00002.safetensors", i + 1);
     let index = |names: &dyn Fn(usize) -> String| {
-        let map: serde_json::Map<_, _> = whole.tensors.keys().enumerate().map(|(i, k)| (k.clone(), names(i % 2).into())).collect();
+        let map: serde_json::Map<_, _> =
+            whole.tensors.keys().enumerate().map(|(i, k)| (k.clone(), names(i % 2).into())).collect();
         serde_json::to_vec(&serde_json::json!({ "metadata": {}, "weight_map": map })).unwrap()
     };
     for i in 0..2 {
-        let half: Named = whole.tensors.clone().into_iter().enumerate().filter(|(k, _)| k % 2 == i).map(|(_, t)| t).collect();
+        let half: Named =
+            whole.tensors.clone().into_iter().enumerate().filter(|(k, _)| k % 2 == i).map(|(_, t)| t).collect();
         write(&part(i), &encode(&half).unwrap());
     }
     write("model.safetensors.index.json", &index(&part));

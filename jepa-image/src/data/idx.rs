@@ -304,7 +304,8 @@ mod tests {
     #[test]
     fn a_folder_in_the_naming_of_mnist_is_read_plain_and_packed() {
         for (join, packed) in [("-idx", true), ("-idx", false), (".idx", true), (".idx", false)] {
-            let (ending, pack): (_, fn(&[u8]) -> Vec<u8>) = if packed { (".gz", gzip) } else { ("", <[u8]>::to_vec) };
+            let pack = |bytes: &[u8]| if packed { gzip(bytes) } else { bytes.to_vec() };
+            let ending = if packed { ".gz" } else { "" };
             let dir = folder(&[
                 (&format!("train-images{join}3-ubyte{ending}"), pack(&images(3, 2, 4))),
                 (&format!("train-labels{join}1-ubyte{ending}"), pack(&labels(&[7, 0, 9]))),
