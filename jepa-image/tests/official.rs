@@ -263,6 +263,7 @@ fn differences(fixture: &Fixture, prefix: &str, found: &Named) -> [f64; 2] {
     let (mut largest, mut fine, mut compared) = (0f64, 0f64, 0);
     for (name, (_, values)) in found.iter().filter(|(name, _)| !name.ends_with("pos_embed")) {
         let expected = fixture.values(&format!("{prefix}.{name}"));
+        assert!(values.iter().all(|v| v.is_finite()), "{name}");
         largest = largest.max(difference(values, expected));
         let third = values.len() / 3;
         let keys = if name.ends_with("qkv.bias") { third..2 * third } else { 0..0 };

@@ -77,7 +77,7 @@ impl Source for Oscillations {
         // The parts are drawn from streams of different seeds: no window of one is in the other.
         let seed = if self.split == Split::Train { 1 } else { 2 };
         let mut draw = Stream::new(seed, Purpose::Synthesis, 0, index as u64);
-        let (cycles, phase, noise) = (draw.between(4.0, 12.0), draw.uniform(), draw.between(0.2, 0.6));
+        let (cycles, phase, noise) = (draw.between(4.0, 12.0), draw.uniform(), draw.between(0.1, 0.4));
         let sweep = if draw.uniform() < 0.5 { 1.0 } else { -1.0 };
         let mut values = Vec::with_capacity(self.channels * self.length);
         for _ in 0..self.channels {
