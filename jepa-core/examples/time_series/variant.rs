@@ -66,8 +66,8 @@ impl Variant for SeriesJepa {
 
     fn presets() -> Vec<Preset<SeriesConfig>> {
         vec![
-            Preset { name: "small", about: "a minute on two cores", config: preset(400, 64, 256, 64, 4) },
-            Preset { name: "tiny", about: "seconds: for tests", config: preset(60, 8, 128, 32, 2) },
+            Preset { name: "small", about: "a minute on two cores", config: preset(1000, 32, 256, 64) },
+            Preset { name: "tiny", about: "seconds: for tests", config: preset(60, 8, 128, 32) },
         ]
     }
 
@@ -129,7 +129,7 @@ impl SeriesJepa {
     }
 }
 
-fn preset(steps: u64, batch: usize, length: usize, width: usize, depth: usize) -> RunConfig<SeriesConfig> {
+fn preset(steps: u64, batch: usize, length: usize, width: usize) -> RunConfig<SeriesConfig> {
     let official = MultiBlockConfig::official();
     let objective = ObjectiveConfig {
         distance: DistanceConfig::SmoothL1 { beta: 1.0 },
@@ -149,21 +149,21 @@ fn preset(steps: u64, batch: usize, length: usize, width: usize, depth: usize) -
             length,
             channels: 2,
             patch: 8,
-            encoder: EncoderConfig { width, depth, heads: 4, mlp_ratio: 2.0, eps: 1e-6 },
+            encoder: EncoderConfig { width, depth: 2, heads: 4, mlp_ratio: 2.0, eps: 1e-6 },
             predictor: PredictorConfig { width: 32, depth: 2, heads: 4 },
-            masks: MultiBlockConfig { min_keep: 2, rule: MaskRule::Corrected, ..official },
+            masks: MultiBlockConfig { targets: 2, min_keep: 2, rule: MaskRule::Corrected, ..official },
         },
     }
 }
 
 const SCHEDULE: ScheduleConfig = ScheduleConfig {
     lr_start: 1e-4,
-    lr: 1e-3,
+    lr: 4e-3,
     lr_final: 1e-6,
     warmup: 0.1,
     decay: 0.04,
     decay_final: 0.1,
-    momentum: 0.99,
-    momentum_final: 1.0,
+    momentum: 0.95,
+    momentum_final: 0.999,
     stretch: 1.0,
 };

@@ -72,7 +72,7 @@ pub fn report(leaves: &[Leaf], tensors: &Named, origin: &str) -> KeyReport {
                 let kernel = leaf.matrix
                     && shape.len() > 2
                     && shape[0] == expected[0]
-                    && shape[1..].iter().product::<usize>() == expected[1];
+                    && shape[1..].iter().try_fold(1usize, |p, n| p.checked_mul(*n)) == Some(expected[1]);
                 if *shape != expected && !kernel {
                     report.mismatched.push(format!("{}: expected {expected:?}, found {shape:?}", leaf.path));
                 }
