@@ -29,6 +29,13 @@ impl Window {
         self.values.chunks(length).map(standardise).collect()
     }
 
+    /// The window in stretches of `patch` moments, each with its values of every channel.
+    pub(crate) fn patches(&self, patch: usize) -> Vec<f32> {
+        let channels = self.standardised();
+        let stretch = |start: usize| channels.iter().flat_map(move |channel| &channel[start..start + patch]);
+        (0..self.values.len() / self.channels).step_by(patch).flat_map(stretch).copied().collect()
+    }
+
     /// A plot, one dark curve a channel, over a grid of one row of `tokens`.
     pub(crate) fn plot(&self, tokens: usize) -> Preview {
         let (width, height) = (self.values.len() / self.channels, 64);

@@ -66,7 +66,7 @@ impl Variant for SeriesJepa {
 
     fn presets() -> Vec<Preset<SeriesConfig>> {
         vec![
-            Preset { name: "small", about: "a minute on two cores", config: preset(1000, 32, 256, 64) },
+            Preset { name: "small", about: "half a minute on two cores", config: preset(1000, 32, 256, 64) },
             Preset { name: "tiny", about: "seconds: for tests", config: preset(60, 8, 128, 32) },
         ]
     }
@@ -74,8 +74,7 @@ impl Variant for SeriesJepa {
     fn new(config: &SeriesConfig) -> Result<Self> {
         let SeriesConfig { length, channels, patch, .. } = *config;
         if channels == 0 || patch == 0 || length % patch != 0 || length.saturating_mul(channels) > 1 << 20 {
-            let problem =
-                format!("length {length} must be a multiple of patch ({patch}), channels ({channels}) at least 1");
+            let problem = format!("length {length} is no multiple of patch {patch}, or channels {channels} is 0");
             return Err(Error::config("model", problem));
         }
         config.encoder.check("model.encoder")?;
@@ -120,50 +119,31 @@ impl Variant for SeriesJepa {
 impl SeriesJepa {
     /// Cuts windows into patches: [samples, tokens, channels * patch].
     fn collate(&self, samples: &[Window], masks: Option<MaskSet>) -> Result<PatchBatch> {
-        let patch = self.config.patch;
-        let windows: Vec<_> = samples.iter().map(Window::standardised).collect();
-        let values = windows.iter().flat_map(|window| {
-            (0..self.tokens).flat_map(move |t| window.iter().flat_map(move |c| &c[t * patch..(t + 1) * patch])).copied()
-        });
-        PatchBatch::new(values.collect(), [samples.len(), self.tokens, self.config.channels * patch], masks)
+        let SeriesConfig { channels, patch, .. } = self.config;
+        let values = samples.iter().flat_map(|window| window.patches(patch)).collect();
+        PatchBatch::new(values, [samples.len(), self.tokens, channels * patch], masks)
     }
 }
 
 fn preset(steps: u64, batch: usize, length: usize, width: usize) -> RunConfig<SeriesConfig> {
+    let [lr_start, lr, lr_final, warmup, stretch] = [1e-4, 4e-3, 1e-6, 0.1, 1.0];
+    let [decay, decay_final, momentum, momentum_final] = [0.04, 0.1, 0.95, 0.999];
+    let schedule =
+        ScheduleConfig { lr_start, lr, lr_final, warmup, decay, decay_final, momentum, momentum_final, stretch };
+    let distance = DistanceConfig::SmoothL1 { beta: 1.0 };
+    let encoder = EncoderConfig { width, depth: 2, heads: 4, mlp_ratio: 2.0, eps: 1e-6 };
+    let predictor = PredictorConfig { width: 32, depth: 2, heads: 4 };
     let official = MultiBlockConfig::official();
-    let objective = ObjectiveConfig {
-        distance: DistanceConfig::SmoothL1 { beta: 1.0 },
-        normalise_targets: Some(1e-5),
-        regularisers: vec![],
-    };
+    let masks = MultiBlockConfig { targets: 2, min_keep: 2, rule: MaskRule::Corrected, ..official };
     RunConfig {
         data: DataConfig { source: "builtin".into(), threads: 2 },
         run: RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 200, keep: 3, diagnose_every: 100 },
-        schedule: SCHEDULE,
+        schedule,
         optimizer: Default::default(),
         target: TargetSource::Ema,
-        objective,
+        objective: ObjectiveConfig { distance, normalise_targets: Some(1e-5), regularisers: vec![] },
         guard: Default::default(),
         probe: Default::default(),
-        model: SeriesConfig {
-            length,
-            channels: 2,
-            patch: 8,
-            encoder: EncoderConfig { width, depth: 2, heads: 4, mlp_ratio: 2.0, eps: 1e-6 },
-            predictor: PredictorConfig { width: 32, depth: 2, heads: 4 },
-            masks: MultiBlockConfig { targets: 2, min_keep: 2, rule: MaskRule::Corrected, ..official },
-        },
+        model: SeriesConfig { length, channels: 2, patch: 8, encoder, predictor, masks },
     }
 }
-
-const SCHEDULE: ScheduleConfig = ScheduleConfig {
-    lr_start: 1e-4,
-    lr: 4e-3,
-    lr_final: 1e-6,
-    warmup: 0.1,
-    decay: 0.04,
-    decay_final: 0.1,
-    momentum: 0.95,
-    momentum_final: 0.999,
-    stretch: 1.0,
-};
