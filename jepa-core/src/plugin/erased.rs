@@ -342,6 +342,9 @@ fn train<V: Variant>(request: &TrainRequest, observer: &mut dyn Observer) -> Res
                 "a run goes on with the configuration in its config.toml; only --device and --replicas can be given",
             ));
         }
+        if !out.join("run.json").is_file() {
+            return Err(Error::config(out.display().to_string(), "there is no run in this folder to resume"));
+        }
         let info = runlog::read_info(&out)?;
         if info.variant != id {
             return Err(Error::config(

@@ -137,7 +137,11 @@ fn is_choice(base: &Table, over: &Table) -> bool {
 /// Reads a TOML file as a table.
 pub fn read_table(path: &Path) -> Result<Table> {
     let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    text.parse::<Table>().map_err(|e| Error::config(path.display().to_string(), e.to_string().trim_end().to_owned()))
+    text.parse::<Table>().map_err(|e| {
+        let before = e.span().and_then(|s| text.get(..s.start)).unwrap_or_default();
+        let line = before.lines().count().max(1);
+        Error::config(path.display().to_string(), format!("line {line}: {}", e.message()))
+    })
 }
 
 /// Lays one `path.to.key=value` on a table. A value that is no TOML is taken as a string.
@@ -145,6 +149,9 @@ pub fn set(table: &mut Table, assignment: &str) -> Result<()> {
     let Some((path, value)) = assignment.split_once('=') else {
         return Err(Error::config(assignment, "expected key=value, as in model.masks.min_keep=4"));
     };
+    if path.split('.').any(|key| key.trim().is_empty()) {
+        return Err(Error::config(assignment, "a part of the key is empty; expected a.b=value"));
+    }
     let value = format!("v = {value}")
         .parse::<Table>()
         .ok()

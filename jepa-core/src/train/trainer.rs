@@ -211,6 +211,8 @@ impl<V: Variant> Run<'_, V> {
                         "loss {} or gradient norm {} is not finite: step skipped; samples {:?}",
                         work.loss, work.norm, prepared.indices
                     ));
+                    // No checkpoint of a step that changed nothing: it would push out a good one.
+                    continue;
                 }
                 Verdict::RollBack => {
                     loader = self.roll_back()?;
