@@ -12,6 +12,9 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::nn::BatchStatistics;
+use crate::train::Exchange;
+
 /// One architecture of the family: s_x, Pred, and what s_y is computed with.
 pub trait Jepa: Module + Sync {
     /// What the loader hands over: samples and masks on the host.
@@ -29,6 +32,12 @@ pub trait Jepa: Module + Sync {
 
     /// Frozen features of clean samples: [batch, tokens, width].
     fn features(encoder: &Self::Target, batch: &Self::Batch, device: &Device) -> Tensor<3>;
+
+    /// Whether the target's parameter at `path` is an average over time; the others are the student's own (Point-JEPA
+    /// averages the transformer and shares the tokeniser).
+    fn is_averaged(_path: &str) -> bool {
+        true
+    }
 }
 
 /// A collated batch on the host. Cutting it up must not change what a sample contributes.
@@ -63,10 +72,21 @@ pub struct Step {
     pub seed: u64,
     /// Where inputs go; plain.
     pub device: Device,
+    /// Place of this shard's first sample in the batch.
+    pub first: usize,
+    /// Sums over the replicas, for what needs the whole batch in the middle of a pass.
+    pub exchange: Exchange,
+}
+
+impl Step {
+    /// Step `number` of `total` with the whole batch in one shard.
+    pub fn new(number: u64, total: u64, seed: u64, device: &Device) -> Self {
+        Self { number, total, seed, device: device.clone(), first: 0, exchange: Exchange::default() }
+    }
 }
 
 /// What one forward pass gives to the objective.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Forward {
     /// Predictions beside their targets.
     pub pairs: Vec<Pair>,
@@ -74,6 +94,8 @@ pub struct Forward {
     pub embeddings: Vec<(Role, Tensor<3>)>,
     /// Weighted terms that belong to the architecture alone, averaged over this batch's samples.
     pub terms: Vec<(&'static str, Tensor<1>)>,
+    /// Statistics that batch normalisations met, by the path of the layer: their running figures follow them.
+    pub statistics: Vec<(String, BatchStatistics)>,
 }
 
 impl Forward {
@@ -102,6 +124,8 @@ pub enum Role {
     Predicted,
     /// s_y: [rows, hidden tokens, width].
     Target,
+    /// Enc'(y) before the hidden tokens are cut out of it: [batch, tokens, width].
+    Whole,
 }
 
 /// Where s_y comes from.

@@ -108,17 +108,23 @@ impl Jepa for MaskedJepa {
 
     fn forward(&self, target: &Encoder, batch: &PatchBatch, step: &Step) -> Forward {
         let Some(MaskSet { context: visible, target: hidden }) = batch.masks() else {
-            return Forward { pairs: Vec::new(), embeddings: Vec::new(), terms: Vec::new() };
+            return Forward::default();
         };
         let patches = batch.upload(&step.device);
-        let s_y = gather(target.forward(patches.clone()), hidden);
+        let whole = target.forward(patches.clone());
+        let s_y = gather(whole.clone(), hidden);
         let s_y = repeat_interleave(s_y, batch.len(), visible.len());
         let s_x = self.encoder.forward_visible(patches, visible);
         let predicted = self.predictor.forward(s_x.clone(), visible, hidden);
         Forward {
-            embeddings: vec![(Role::Context, s_x), (Role::Predicted, predicted.clone()), (Role::Target, s_y.clone())],
+            embeddings: vec![
+                (Role::Context, s_x),
+                (Role::Predicted, predicted.clone()),
+                (Role::Target, s_y.clone()),
+                (Role::Whole, whole),
+            ],
             pairs: vec![Pair { predicted, target: s_y }],
-            terms: Vec::new(),
+            ..Forward::default()
         }
     }
 

@@ -61,15 +61,16 @@ fn course(device: &Device) -> Course {
             .sample(4, &mut Stream::new(1, Purpose::Masks, number, 0), &mut Stream::new(1, Purpose::Masks, number, 1))
             .unwrap();
         let batch = PatchBatch::new(values, shape, Some(masks)).unwrap();
-        let step = Step { number, total: 20, seed: 1, device: device.clone() };
+        let step = Step::new(number, 20, 1, device);
         let target = learner.target_network(TargetSource::Ema);
-        let work = replicas.forward_backward(&learner.student, target.as_ref(), &batch, &objective, &step).unwrap();
+        let work = replicas.forward_backward(&learner, target.as_ref(), &batch, &objective, &step).unwrap();
         drop(target);
         if number == 1 {
             course.first_norm = work.norm;
         }
         course.losses.push(work.loss);
-        learner = learner.update(work, Rates { lr: 1e-3, decay: 0.05, momentum: 0.99 }, TargetSource::Ema).unwrap();
+        let rates = Rates { lr: 1e-3, decay: 0.05, momentum: 0.99 };
+        learner = learner.update(work, rates, TargetSource::Ema, &objective).unwrap();
     }
     course.weights = named(&learner.encoder()).unwrap().into_iter().map(|(name, (_, v))| (name, v)).collect();
     course

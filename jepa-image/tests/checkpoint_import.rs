@@ -102,7 +102,7 @@ fn the_whole_student_comes_along_and_predicts_as_recorded() {
         context: vec![fixture.mask("enc0", 16)],
         target: vec![fixture.mask("pred0", 16), fixture.mask("pred1", 16)],
     };
-    let step = Step { number: 1, total: 1, seed: 0, device: Device::flex() };
+    let step = Step::new(1, 1, 0, &Device::flex());
     let forward = student.forward(&student.encoder, &batch(&fixture, Some(masks)), &step);
     let found = read(forward.pairs[0].predicted.clone());
     within("prediction", difference(&found, fixture.values("prediction")), TOLERANCE);

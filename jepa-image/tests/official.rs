@@ -13,7 +13,7 @@ use jepa_core::masked::{MaskedJepa, PatchBatch};
 use jepa_core::masks::{Mask, MaskSet, gather, gather_table, repeat_interleave};
 use jepa_core::nn::params::{self, Leaf, Role};
 use jepa_core::nn::{Encoder, EncoderConfig, Init, InitScheme, Predictor, PredictorConfig, normalise, positions};
-use jepa_core::objective::{DistanceConfig, Objective, ObjectiveConfig};
+use jepa_core::objective::{DistanceConfig, Memory, Objective, ObjectiveConfig};
 use jepa_core::train::{AdamWConfig, Learner, Rates, Replicas, Schedule, ScheduleConfig, Work};
 use serde_json::Value;
 
@@ -81,7 +81,7 @@ fn smooth_l1() -> Objective {
 }
 
 fn step(number: u64) -> Step {
-    Step { number, total: 12, seed: 0, device: Device::flex() }
+    Step::new(number, 12, 0, &Device::flex())
 }
 
 /// The tiny model of the notes, its input and its masks.
@@ -133,7 +133,7 @@ impl Tiny {
 
     fn loss_of(&self, student: &MaskedJepa, distance: DistanceConfig) -> f64 {
         let forward = student.forward(&self.target, &self.batch(self.visible.clone()), &step(1));
-        host::scalar(objective(distance).energy(forward).unwrap().total).unwrap()
+        host::scalar(objective(distance).energy(forward, &Memory::default()).unwrap().total).unwrap()
     }
 
     fn loss(&self) -> f64 {
@@ -143,15 +143,19 @@ impl Tiny {
     fn work(&self, replicas: usize) -> Work {
         let batch = self.batch(self.visible.clone());
         let replicas = Replicas::new(replicas).unwrap();
-        replicas.forward_backward(&self.student, Some(&self.target), &batch, &smooth_l1(), &step(1)).unwrap()
+        replicas.forward_backward(&self.learner(), Some(&self.target), &batch, &smooth_l1(), &step(1)).unwrap()
+    }
+
+    fn learner(&self) -> Learner<MaskedJepa> {
+        let mut learner = Learner::new(self.student.clone(), TargetSource::Ema, &AdamWConfig::default()).unwrap();
+        learner.target = Some(self.target.clone());
+        learner
     }
 
     /// The learner after one AdamW step and one EMA update.
     fn after_a_step(&self, replicas: usize) -> Learner<MaskedJepa> {
-        let mut learner = Learner::new(self.student.clone(), TargetSource::Ema, &AdamWConfig::default()).unwrap();
-        learner.target = Some(self.target.clone());
         let rates = Rates { lr: 1e-3, decay: 0.04, momentum: 0.996 };
-        learner.update(self.work(replicas), rates, TargetSource::Ema).unwrap()
+        self.learner().update(self.work(replicas), rates, TargetSource::Ema, &smooth_l1()).unwrap()
     }
 
     /// Holds a tensor to a recorded one: shape and every value.
@@ -303,9 +307,7 @@ fn one_update_gives_the_official_parameters_target_and_loss_for_one_and_two_repl
 fn a_step_with_other_rates_is_another_step() {
     let tiny = Tiny::new();
     let moved = |rates: Rates, source: TargetSource| {
-        let mut learner = Learner::new(tiny.student.clone(), TargetSource::Ema, &AdamWConfig::default()).unwrap();
-        learner.target = Some(tiny.target.clone());
-        let learner = learner.update(tiny.work(1), rates, source).unwrap();
+        let learner = tiny.learner().update(tiny.work(1), rates, source, &smooth_l1()).unwrap();
         let of = |prefix: &str, found: Named| differences(&tiny.fixture, prefix, &found)[1];
         [
             of("step", named(&learner.student).unwrap()),
@@ -354,7 +356,7 @@ fn two_context_masks_give_the_official_prediction_and_order_and_a_wrong_order_is
         difference(&read(normalise(forward.pairs[0].target.clone(), 1e-5)), &expected),
         TOLERANCE,
     );
-    let loss = host::scalar(smooth_l1().energy(forward).unwrap().total).unwrap();
+    let loss = host::scalar(smooth_l1().energy(forward, &Memory::default()).unwrap().total).unwrap();
     within("loss of two contexts", (loss - reference).abs(), TOLERANCE);
 
     // Repeated as a whole, (context, target, image): the mistake that trains silently.
@@ -440,6 +442,8 @@ fn schedule() -> Schedule {
         momentum: 0.996,
         momentum_final: 1.0,
         stretch: 1.0,
+        lr_law: Default::default(),
+        momentum_law: Default::default(),
     };
     Schedule::new(&config, 12).unwrap()
 }
@@ -476,16 +480,14 @@ fn train(fixture: &Fixture, replicas: usize, rates: impl Fn(u64) -> Rates) -> (V
             let batch = PatchBatch::new(values, shape, Some(masks)).unwrap();
             let target = learner.target_network(TargetSource::Ema);
             let number = s as u64 + 1;
-            let work = replicas
-                .forward_backward(&learner.student, target.as_ref(), &batch, &objective, &step(number))
-                .unwrap();
+            let work = replicas.forward_backward(&learner, target.as_ref(), &batch, &objective, &step(number)).unwrap();
             let loss = work.loss;
             // `update` consumes the learner, as in the trainer.
             let previous = std::mem::replace(
                 &mut learner,
                 Learner::new(model(&fixture.meta("train")), TargetSource::Ema, &AdamWConfig::default()).unwrap(),
             );
-            learner = previous.update(work, rates(number), TargetSource::Ema).unwrap();
+            learner = previous.update(work, rates(number), TargetSource::Ema, &objective).unwrap();
             loss
         })
         .collect();

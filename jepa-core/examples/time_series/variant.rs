@@ -126,10 +126,9 @@ impl SeriesJepa {
 }
 
 fn preset(steps: u64, batch: usize, length: usize, width: usize) -> RunConfig<SeriesConfig> {
-    let [lr_start, lr, lr_final, warmup, stretch] = [1e-4, 4e-3, 1e-6, 0.1, 1.0];
-    let [decay, decay_final, momentum, momentum_final] = [0.04, 0.1, 0.95, 0.999];
-    let schedule =
-        ScheduleConfig { lr_start, lr, lr_final, warmup, decay, decay_final, momentum, momentum_final, stretch };
+    let [lr_start, lr, warmup, decay_final, momentum, momentum_final] = [1e-4, 4e-3, 0.1, 0.1, 0.95, 0.999];
+    let official = ScheduleConfig::default();
+    let schedule = ScheduleConfig { lr_start, lr, warmup, decay_final, momentum, momentum_final, ..official };
     let distance = DistanceConfig::SmoothL1 { beta: 1.0 };
     let encoder = EncoderConfig { width, depth: 2, heads: 4, mlp_ratio: 2.0, eps: 1e-6 };
     let predictor = PredictorConfig { width: 32, depth: 2, heads: 4 };

@@ -128,7 +128,7 @@ pub fn save(
         return Err(error);
     }
     verify(storage, &place)?;
-    for old in newest_first(folder)?.into_iter().skip(keep.max(1)) {
+    for (_, old) in newest_first(folder)?.into_iter().skip(keep.max(1)) {
         storage.remove_folder(&old)?;
     }
     Ok(place)
@@ -136,7 +136,7 @@ pub fn save(
 
 /// Removes what a killed process left of an unfinished checkpoint.
 pub fn clear_scratch(storage: &dyn Storage, folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))?.flatten() {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(".tmp-") {
             storage.remove_folder(&entry.path())?;
         }
@@ -144,10 +144,14 @@ pub fn clear_scratch(storage: &dyn Storage, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checkpoint folders under `folder`, newest first; scratch folders are not among them.
-fn newest_first(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found: Vec<(u64, PathBuf)> = std::fs::read_dir(folder)
-        .map_err(Error::io("list", folder))?
+/// Steps and folders of the checkpoints under `folder`, newest first; scratch folders are not among them.
+fn newest_first(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let listing = match std::fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("list", folder)(error)),
+    };
+    let mut found: Vec<(u64, PathBuf)> = listing
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let step = path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()?;
@@ -155,7 +159,7 @@ fn newest_first(folder: &Path) -> Result<Vec<PathBuf>> {
         })
         .collect();
     found.sort_by_key(|(step, _)| std::cmp::Reverse(*step));
-    Ok(found.into_iter().map(|(_, path)| path).collect())
+    Ok(found)
 }
 
 /// Reads a checkpoint and checks every file against the manifest.
@@ -193,7 +197,7 @@ pub fn load_latest(storage: &dyn Storage, folder: &Path) -> Result<Bundle> {
         return verify(storage, folder);
     }
     let mut passed_over = Vec::new();
-    for path in newest_first(folder)? {
+    for (_, path) in newest_first(folder)? {
         match verify(storage, &path) {
             Ok(bundle) => return Ok(Bundle { passed_over, ..bundle }),
             Err(error) => passed_over.push(error.to_string()),
@@ -201,6 +205,19 @@ pub fn load_latest(storage: &dyn Storage, folder: &Path) -> Result<Bundle> {
     }
     let problem = if passed_over.is_empty() { "there is none yet".into() } else { passed_over.join("; ") };
     Err(Error::Checkpoint { path: folder.to_owned(), problem })
+}
+
+/// Takes back everything from step `suspect` on: its checkpoints are removed, so that no resume finds them. Gives the
+/// newest sound checkpoint that is left, or nothing.
+pub fn take_back(storage: &dyn Storage, folder: &Path, suspect: u64) -> Result<Option<Bundle>> {
+    for (step, path) in newest_first(folder)? {
+        if step >= suspect {
+            storage.remove_folder(&path)?;
+        } else if let Ok(bundle) = verify(storage, &path) {
+            return Ok(Some(bundle));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

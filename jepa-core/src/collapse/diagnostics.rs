@@ -23,8 +23,9 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// The figures of `[samples, tokens, width]` embeddings of clean samples (at least two samples).
-    pub fn of(tokens: Tensor<3>) -> Result<Self> {
+    /// The figures of `[samples, tokens, width]` embeddings of clean samples (at least two samples); none when a value
+    /// is not finite.
+    pub fn of(tokens: Tensor<3>) -> Result<Option<Self>> {
         let [samples, _, width] = tokens.dims();
         let grand = tokens.clone().mean_dim(0).mean_dim(1);
         let total = (tokens.clone() - grand).powi_scalar(2).mean();
@@ -33,13 +34,16 @@ impl Diagnostics {
         let content = host::scalar(between)? / host::scalar(total)?.max(1e-12);
 
         let pooled = host::read(tokens.mean_dim(1))?;
+        if !content.is_finite() || pooled.iter().any(|v| !v.is_finite()) {
+            return Ok(None);
+        }
         let values: Vec<f64> = pooled.iter().map(|v| f64::from(*v)).collect();
         let pooled = DMatrix::from_row_slice(samples, width, &values);
         let eigenvalues = spectrum(&centred(&pooled));
         let scale = (samples.max(2) - 1) as f64;
         let std =
             (0..width).map(|j| (centred(&pooled).column(j).norm_squared() / scale).sqrt()).sum::<f64>() / width as f64;
-        Ok(Self { std, rank_me: rank_me(&pooled), participation: participation_ratio(&eigenvalues), content })
+        Ok(Some(Self { std, rank_me: rank_me(&pooled), participation: participation_ratio(&eigenvalues), content }))
     }
 }
 
@@ -99,11 +103,13 @@ mod tests {
         let device = Device::flex();
         let position: Vec<f32> = (0..8 * 6 * 4).map(|i| ((i % 24) as f32).sin()).collect();
         let tokens = Tensor::<3>::from_data(TensorData::new(position, [8, 6, 4]), &device);
-        let figures = Diagnostics::of(tokens).unwrap();
+        let figures = Diagnostics::of(tokens).unwrap().unwrap();
         assert!(figures.content < 1e-6 && figures.std < 1e-6, "{figures:?}");
         let varied: Vec<f32> = (0..8 * 6 * 4).map(|i| ((i * i) as f32 * 0.137).sin()).collect();
         let tokens = Tensor::<3>::from_data(TensorData::new(varied, [8, 6, 4]), &device);
-        let figures = Diagnostics::of(tokens).unwrap();
+        let figures = Diagnostics::of(tokens).unwrap().unwrap();
         assert!(figures.content > 0.5 && figures.std > 0.1 && figures.rank_me > 2.0, "{figures:?}");
+        let broken = Tensor::<3>::from_data(TensorData::new(vec![f32::NAN; 8], [2, 2, 2]), &device);
+        assert_eq!(Diagnostics::of(broken).unwrap(), None);
     }
 }

@@ -1,19 +1,23 @@
-//! The EMA target: θ' ← m θ' + (1 − m) θ. The only file that moves a target.
+//! What follows the student: the EMA target, θ' ← m θ' + (1 − m) θ, and the running figures of batch normalisations.
+//! The only file that moves a target.
 
 use burn::module::Module;
 
 use crate::error::Result;
 use crate::host;
 use crate::nn::params::{self, Role};
+use crate::nn::{BatchNorm, BatchStatistics};
 
-/// Moves `target` towards `student`, leaf by leaf. Position tables stay as they are: both networks hold the same.
-pub fn follow<M: Module>(target: M, student: &M, momentum: f64) -> Result<M> {
+/// Moves `target` towards `student`, leaf by leaf. What is never trained, and what `averaged` denies, is the student's
+/// own.
+pub fn follow<M: Module>(target: M, student: &M, momentum: f64, averaged: impl Fn(&str) -> bool) -> Result<M> {
     let mut values = Vec::new();
     params::visit(student, |_, value| values.push(value));
     let mut values = values.into_iter();
     let (keep, take) = (momentum as f32, (1.0 - momentum) as f32);
     params::map(target, |leaf, old| match values.next() {
-        Some(new) if leaf.role() != Role::Frozen => {
+        Some(new) if leaf.role() == Role::Frozen || !averaged(&leaf.path) => Ok(new),
+        Some(new) => {
             if host::holds(&old) {
                 let new = host::view(new)?;
                 host::update(old, |old| {
@@ -25,6 +29,20 @@ pub fn follow<M: Module>(target: M, student: &M, momentum: f64) -> Result<M> {
                 Ok(old * momentum + new * (1.0 - momentum))
             }
         }
-        _ => Ok(old),
+        None => Ok(old),
+    })
+}
+
+/// Moves the running figures of every batch normalisation towards what it met.
+pub fn follow_statistics<M: Module>(module: M, met: &[(String, BatchStatistics)]) -> Result<M> {
+    params::map(module, |leaf, old| {
+        let Some((layer, figure)) = leaf.path.rsplit_once('.') else { return Ok(old) };
+        let Some((_, new)) = met.iter().find(|(path, _)| path == layer) else { return Ok(old) };
+        let new = match figure {
+            "running_mean" => &new.mean,
+            "running_var" => &new.variance,
+            _ => return Ok(old),
+        };
+        Ok(old * (1.0 - BatchNorm::MOMENTUM) + new.clone() * BatchNorm::MOMENTUM)
     })
 }

@@ -5,7 +5,7 @@ mod ema;
 mod vicreg;
 
 pub use diagnostics::{Diagnostics, participation_ratio, rank_me, spectrum};
-pub use ema::follow;
+pub use ema::{follow, follow_statistics};
 pub use vicreg::{Covariance, Variance};
 
 use burn::prelude::*;

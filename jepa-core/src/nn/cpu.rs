@@ -301,65 +301,56 @@ fn dense(columns: usize) -> View {
     View { start: 0, rows: columns, columns: 1 }
 }
 
-/// x[rows, inputs] weight[inputs, outputs] + bias.
-pub(super) fn linear(x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
-    let outputs = bias.len();
+/// x[rows, inputs] weight[inputs, outputs], and the bias when there is one.
+pub(super) fn linear(x: &[f32], weight: &[f32], outputs: usize, bias: Option<&[f32]>) -> Vec<f32> {
     let inputs = weight.len() / outputs;
     let rows = x.len() / inputs;
-    let mut y = Vec::with_capacity(rows * outputs);
-    (0..rows).for_each(|_| y.extend_from_slice(bias));
-    let mut y = Room::filled(y);
-    matmul([rows, outputs, inputs], &mut y, dense(outputs), x, dense(inputs), weight, dense(outputs), true);
-    y.values
+    let mut y = match bias {
+        Some(bias) => {
+            let mut y = Vec::with_capacity(rows * outputs);
+            (0..rows).for_each(|_| y.extend_from_slice(bias));
+            Room::filled(y)
+        }
+        None => Room::new(rows * outputs),
+    };
+    let add = bias.is_some();
+    matmul([rows, outputs, inputs], &mut y, dense(outputs), x, dense(inputs), weight, dense(outputs), add);
+    // SAFETY: the product covers rows x outputs.
+    unsafe { y.written() }
 }
 
-/// Gradients of input, weight and bias of [`linear`]; that of the input only when it is asked for.
+/// Gradients of input and weight of [`linear`]; that of the input only when it is asked for. That of the bias is
+/// [`column_sums`].
 pub(super) fn linear_backward(
     x: &[f32],
     weight: &[f32],
     dy: &[f32],
     outputs: usize,
     input: bool,
-) -> (Option<Vec<f32>>, Vec<f32>, Vec<f32>) {
+) -> (Option<Vec<f32>>, Vec<f32>) {
     let inputs = weight.len() / outputs;
     let rows = dy.len() / outputs;
+    let (flat, across) = (dense(outputs), dense(outputs).transposed());
     let dx = input.then(|| {
         let mut dx = Room::new(rows * inputs);
-        matmul(
-            [rows, inputs, outputs],
-            &mut dx,
-            dense(inputs),
-            dy,
-            dense(outputs),
-            weight,
-            dense(outputs).transposed(),
-            false,
-        );
+        matmul([rows, inputs, outputs], &mut dx, dense(inputs), dy, flat, weight, across, false);
         // SAFETY: the product covers rows x inputs.
         unsafe { dx.written() }
     });
     let mut dweight = Room::new(inputs * outputs);
-    matmul(
-        [inputs, outputs, rows],
-        &mut dweight,
-        dense(outputs),
-        x,
-        dense(inputs).transposed(),
-        dy,
-        dense(outputs),
-        false,
-    );
-    let mut dbias = vec![0f32; outputs];
-    sum_rows(dy, &mut dbias);
+    matmul([inputs, outputs, rows], &mut dweight, flat, x, dense(inputs).transposed(), dy, flat, false);
     // SAFETY: the product covers inputs x outputs.
-    (dx, unsafe { dweight.written() }, dbias)
+    (dx, unsafe { dweight.written() })
 }
 
+/// The sum of all rows of `width`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn sum_rows(rows: &[f32], sum: &mut [f32]) {
-    for row in rows.chunks_exact(sum.len()) {
+pub(super) fn column_sums(rows: &[f32], width: usize) -> Vec<f32> {
+    let mut sum = vec![0f32; width];
+    for row in rows.chunks_exact(width) {
         sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
     }
+    sum
 }
 
 /// Shape of an attention: fused [batch, tokens, 3 heads head].

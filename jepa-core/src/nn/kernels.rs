@@ -19,46 +19,46 @@ use super::cpu::{self, AttentionShape};
 type Tracked = FloatTensor<Autodiff<Flex, NoCheckpointing>>;
 
 /// Whether a tensor's values are f32 in host memory, tracked or not.
-fn is_here<const D: usize>(x: &Tensor<D>) -> bool {
+pub(super) fn is_here<const D: usize>(x: &Tensor<D>) -> bool {
     matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
 }
 
-fn plain<const D: usize>(x: Tensor<D>) -> Option<FlexTensor> {
+pub(super) fn plain<const D: usize>(x: Tensor<D>) -> Option<FlexTensor> {
     x.try_into_primitive::<Flex>().ok()
 }
 
-fn tracked<const D: usize>(x: Tensor<D>) -> Option<Tracked> {
+pub(super) fn tracked<const D: usize>(x: Tensor<D>) -> Option<Tracked> {
     x.autodiff().try_into_primitive::<Autodiff<Flex, NoCheckpointing>>().ok()
 }
 
 /// The values as one slice, copied only when they are not contiguous.
-fn contiguous(x: FlexTensor) -> FlexTensor {
+pub(super) fn contiguous(x: FlexTensor) -> FlexTensor {
     if x.as_slice::<f32>().is_some() { x } else { x.to_contiguous() }
 }
 
-fn values(x: &FlexTensor) -> &[f32] {
+pub(super) fn values(x: &FlexTensor) -> &[f32] {
     x.as_slice().unwrap_or(&[])
 }
 
 /// Values to be overwritten: the tensor's own when nobody else holds them.
-fn owned(x: FlexTensor) -> Vec<f32> {
+pub(super) fn owned(x: FlexTensor) -> Vec<f32> {
     x.into_data().try_into_vec().unwrap_or_default()
 }
 
-fn tensor(values: Vec<f32>, like: &FlexTensor) -> FlexTensor {
+pub(super) fn tensor(values: Vec<f32>, like: &FlexTensor) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, like.layout().shape().clone()))
 }
 
-fn shaped(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+pub(super) fn shaped(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 // --- linear --------------------------------------------------------------------------------------------------------
 
 /// x W + b over the last dimension, W [inputs, outputs].
-pub(super) fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<D> {
+pub(super) fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     if !is_here(&x) {
-        return burn::tensor::module::linear(x, weight, Some(bias));
+        return burn::tensor::module::linear(x, weight, bias);
     }
     let composed = (x.clone(), weight.clone(), bias.clone());
     let fused = if x.is_autodiff() || weight.is_autodiff() {
@@ -66,24 +66,29 @@ pub(super) fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tens
     } else {
         linear_plain(x, weight, bias)
     };
-    fused.unwrap_or_else(|| burn::tensor::module::linear(composed.0, composed.1, Some(composed.2)))
+    fused.unwrap_or_else(|| burn::tensor::module::linear(composed.0, composed.1, composed.2))
 }
 
-fn project(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> FlexTensor {
-    let y = cpu::linear(values(x), values(weight), values(bias));
+fn project(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
+    let outputs = weight.layout().shape()[1];
+    let y = cpu::linear(values(x), values(weight), outputs, bias.map(values));
     let mut shape: Vec<usize> = x.layout().shape().to_vec();
     if let Some(last) = shape.last_mut() {
-        *last = values(bias).len();
+        *last = outputs;
     }
     shaped(y, shape)
 }
 
-fn linear_plain<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Option<Tensor<D>> {
-    let [x, weight, bias] = [plain(x)?, plain(weight)?, plain(bias)?].map(contiguous);
-    Some(Tensor::from_primitive::<Flex>(project(&x, &weight, &bias)))
+fn linear_plain<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Option<Tensor<D>> {
+    let [x, weight] = [plain(x)?, plain(weight)?].map(contiguous);
+    let bias = match bias {
+        Some(bias) => Some(contiguous(plain(bias)?)),
+        None => None,
+    };
+    Some(Tensor::from_primitive::<Flex>(project(&x, &weight, bias.as_ref())))
 }
 
-fn linear_tracked<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>) -> Option<Tensor<D>> {
+fn linear_tracked<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Option<Tensor<D>> {
     #[derive(Debug)]
     struct LinearBackward;
 
@@ -95,7 +100,7 @@ fn linear_tracked<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<
             let dy = contiguous(grads.consume::<Flex>(&ops.node));
             let [node_x, node_weight, node_bias] = ops.parents;
             let outputs = weight.layout().shape()[1];
-            let (dx, dweight, dbias) =
+            let (dx, dweight) =
                 cpu::linear_backward(values(&x), values(&weight), values(&dy), outputs, node_x.is_some());
             if let (Some(node), Some(dx)) = (node_x, dx) {
                 grads.register::<Flex>(node.id, tensor(dx, &x));
@@ -104,14 +109,17 @@ fn linear_tracked<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<
                 grads.register::<Flex>(node.id, tensor(dweight, &weight));
             }
             if let Some(node) = node_bias {
-                grads.register::<Flex>(node.id, shaped(dbias, [outputs]));
+                grads.register::<Flex>(node.id, shaped(cpu::column_sums(values(&dy), outputs), [outputs]));
             }
         }
     }
 
+    // A map without bias has a constant in its place, which is not tracked and gets no gradient.
+    let none = || Tensor::zeros([1], &Device::flex());
+    let (has_bias, bias) = (bias.is_some(), bias.unwrap_or_else(none));
     let (x, weight, bias) = (tracked(x)?, tracked(weight)?, tracked(bias)?);
     let [px, pw, pb] = [&x, &weight, &bias].map(|t| contiguous(t.primitive().clone()));
-    let y = project(&px, &pw, &pb);
+    let y = project(&px, &pw, has_bias.then_some(&pb));
     let y = match LinearBackward
         .prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node()])
         .compute_bound()
@@ -361,12 +369,17 @@ mod tests {
             [ramp([3, 5, 6], 0.37), ramp([1, 6, 11], 0.9), ramp([1, 1, 11], 0.2)],
             |inputs| {
                 let (x, w, b) = maps(inputs);
-                linear(x, w, b)
+                linear(x, w, Some(b))
             },
             |inputs| {
                 let (x, w, b) = maps(inputs);
                 burn::tensor::module::linear(x, w, Some(b))
             },
+        );
+        compare(
+            [ramp([3, 5, 6], 0.37), ramp([1, 6, 11], 0.9)],
+            |[x, w]| linear(x.clone(), w.clone().reshape([6, 11]), None),
+            |[x, w]| burn::tensor::module::linear(x.clone(), w.clone().reshape([6, 11]), None),
         );
         for (tokens, heads, head) in [(5, 2, 8), (19, 3, 24), (33, 1, 10)] {
             compare(

@@ -11,7 +11,7 @@ pub struct Linear {
     /// `[inputs, outputs]`
     pub weight: Param<Tensor<2>>,
     /// `[outputs]`
-    pub bias: Param<Tensor<1>>,
+    pub bias: Option<Param<Tensor<1>>>,
 }
 
 impl Linear {
@@ -22,12 +22,17 @@ impl Linear {
 
     /// A layer around a given matrix.
     pub fn of(weight: Param<Tensor<2>>, init: &mut Init, outputs: usize) -> Self {
-        Self { weight, bias: init.constant(0.0, outputs) }
+        Self { weight, bias: Some(init.constant(0.0, outputs)) }
+    }
+
+    /// A layer with the scheme's ordinary matrix and no bias.
+    pub fn without_bias(init: &mut Init, inputs: usize, outputs: usize) -> Self {
+        Self { weight: init.matrix(inputs, outputs), bias: None }
     }
 
     /// [.., inputs] to [.., outputs].
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        kernels::linear(x, self.weight.val(), self.bias.val())
+        kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
     }
 }
 

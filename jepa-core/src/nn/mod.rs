@@ -3,6 +3,7 @@
 //! Field names are PyTorch's, so that a parameter's path is its name in the official checkpoints.
 
 mod attention;
+mod batch_norm;
 mod block;
 mod cpu;
 mod encoder;
@@ -14,6 +15,7 @@ pub mod positions;
 mod predictor;
 
 pub use attention::{Attention, attention};
+pub use batch_norm::{BatchNorm, BatchStatistics};
 pub use block::{Block, BlockConfig, Mlp};
 pub use encoder::{Encoder, EncoderConfig};
 pub use init::{Init, InitScheme};

@@ -23,14 +23,14 @@ pub enum Role {
     Decayed,
     /// Trained without decay: biases and everything one-dimensional (the official test: "bias" in the name or 1-D).
     Undecayed,
-    /// Never trained: position tables.
+    /// Never trained: position tables, running figures of a batch normalisation.
     Frozen,
 }
 
 impl Leaf {
     /// The optimiser group, by name and rank as the official code decides.
     pub fn role(&self) -> Role {
-        if self.path.ends_with("pos_embed") {
+        if ["pos_embed", "running_mean", "running_var"].iter().any(|name| self.path.ends_with(name)) {
             Role::Frozen
         } else if self.path.contains("bias") || self.shape.len() == 1 {
             Role::Undecayed

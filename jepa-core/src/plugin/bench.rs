@@ -47,11 +47,11 @@ pub(super) fn run<V: Variant>(request: &BenchRequest) -> Result<BenchReport> {
     for (i, batch) in batches.iter().enumerate() {
         let number = i as u64 + 1;
         let clock = Instant::now();
-        let step = Step { number, total: steps, seed: config.run.seed, device: device.clone() };
+        let step = Step::new(number, steps, config.run.seed, device);
         let target = learner.target_network(config.target);
-        let work = replicas.forward_backward(&learner.student, target.as_ref(), batch, &objective, &step)?;
+        let work = replicas.forward_backward(&learner, target.as_ref(), batch, &objective, &step)?;
         drop(target);
-        learner = replicas.with_all(|| learner.update(work, schedule.at(number), config.target))?;
+        learner = replicas.with_all(|| learner.update(work, schedule.at(number), config.target, &objective))?;
         device.sync().map_err(|e| Error::Engine(format!("{e:?}")))?;
         if i >= warm_up {
             step_seconds.push(clock.elapsed().as_secs_f64());

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Batch as _, Forward, Jepa, Role, Step, TargetSource};
 use crate::nn::params;
-use crate::objective::Objective;
+use crate::objective::{Loss, Memory, Objective};
 use crate::probe::readable;
 use crate::runlog::{Event, Observer};
 use crate::train::{Learner, Replicas, RunConfig, Schedule, Session, train};
@@ -109,12 +109,16 @@ impl<V: Variant> Bench<V> {
     }
 
     fn step(&self, number: u64) -> Step {
-        Step { number, total: 100, seed: self.config.run.seed, device: self.device.clone() }
+        Step::new(number, 100, self.config.run.seed, &self.device)
     }
 
     fn forward(&self, learner: &Learner<V::Model>, batch: &Batch<V>) -> Forward {
         let target = learner.encoder();
         learner.student.forward(&target, batch, &self.step(1))
+    }
+
+    fn energy(&self, forward: Forward) -> Result<Loss, String> {
+        Objective::new(&self.config.objective).and_then(|o| o.energy(forward, &Memory::default())).map_err(text)
     }
 }
 
@@ -140,7 +144,7 @@ fn gradients<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
     if bench.config.target != TargetSource::Shared {
         require(forward.pairs.iter().all(|p| !p.target.is_autodiff()), || "a target is tracked for gradients".into())?;
     }
-    let loss = Objective::new(&bench.config.objective).and_then(|o| o.energy(forward)).map_err(text)?;
+    let loss = bench.energy(forward)?;
     let gradients = params::gradients(&student, &mut loss.total.backward());
     for (leaf, gradient) in params::leaves(&student).into_iter().zip(gradients) {
         if leaf.role() == params::Role::Frozen {
@@ -177,7 +181,7 @@ fn determinism<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
         let draws = Draws::new(bench.config.run.seed, step, (0..samples.len()).collect());
         let batch = bench.variant.batch(samples, &draws).map_err(text)?;
         let forward = bench.forward(&bench.learner()?, &batch);
-        let loss = Objective::new(&bench.config.objective).and_then(|o| o.energy(forward)).map_err(text)?;
+        let loss = bench.energy(forward)?;
         host::scalar(loss.total).map_err(text)
     };
     require(loss(1)? == loss(1)?, || "two batches of the same draws differ".into())?;
@@ -193,12 +197,12 @@ fn steps<V: Variant>(bench: &Bench<V>, replicas: usize, count: u64) -> Result<Ve
     for number in 1..=count {
         let target = learner.target_network(bench.config.target);
         let work = replicas
-            .forward_backward(&learner.student, target.as_ref(), &bench.batch, &objective, &bench.step(number))
+            .forward_backward(&learner, target.as_ref(), &bench.batch, &objective, &bench.step(number))
             .map_err(text)?;
         losses.push(work.loss);
         // The rate of the middle of the run, where it is neither warming up nor ending.
         let rates = schedule.at(bench.config.run.steps / 2);
-        learner = learner.update(work, rates, bench.config.target).map_err(text)?;
+        learner = learner.update(work, rates, bench.config.target, &objective).map_err(text)?;
     }
     Ok(losses)
 }

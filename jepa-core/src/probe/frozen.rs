@@ -89,10 +89,10 @@ impl<V: Variant> Frozen<V> {
             let batch = self.variant.clean(samples)?;
             let out = pool(V::Model::features(&self.encoder, &batch, &self.engine.device));
             Ok((out.dims(), host::read(out)?))
-        });
+        })?;
         let (mut dims, mut values) = ([0; 3], Vec::new());
         for part in parts {
-            let (part_dims, part_values): ([usize; 3], Vec<f32>) = part?;
+            let (part_dims, part_values): ([usize; 3], Vec<f32>) = part;
             dims = [dims[0] + part_dims[0], part_dims[1], part_dims[2]];
             values.extend(part_values);
         }

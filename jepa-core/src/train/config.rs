@@ -76,7 +76,7 @@ impl<C: Serialize + DeserializeOwned> RunConfig<C> {
     pub fn from_table(table: Table) -> Result<Self> {
         let config: Self = serde_path_to_error::deserialize(Value::Table(table)).map_err(|e| {
             let place = e.path().to_string();
-            Error::config(if place == "." { String::new() } else { place }, first_line(&e.into_inner().to_string()))
+            Error::config(if place == "." { String::new() } else { place }, plainly(&e.into_inner().to_string()))
         })?;
         config.check()?;
         Ok(config)
@@ -113,8 +113,29 @@ impl<C: Serialize + DeserializeOwned> RunConfig<C> {
     }
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().find(|l| !l.trim().is_empty()).unwrap_or(text).trim().to_owned()
+/// serde's words in a user's: near matches for a misspelt key, kinds of numbers by what they are.
+fn plainly(text: &str) -> String {
+    let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or(text).trim();
+    for (what, start) in [("key", "unknown field `"), ("choice", "unknown variant `")] {
+        if let Some((name, rest)) = line.strip_prefix(start).and_then(|rest| rest.split_once('`')) {
+            let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+            return Error::unknown(what, name, &known).to_string();
+        }
+    }
+    let mut line = line.replace("missing field", "a key is missing:");
+    for (theirs, ours) in [
+        ("u64", "a whole number"),
+        ("usize", "a whole number"),
+        ("f64", "a number"),
+        ("a boolean", "true or false"),
+        ("sequence", "list"),
+        ("map", "table"),
+    ] {
+        for place in ["expected ", "invalid type: ", "invalid value: "] {
+            line = line.replace(&format!("{place}{theirs}"), &format!("{place}{ours}"));
+        }
+    }
+    line.replace("invalid type: ", "found ").replace("invalid value: ", "found ")
 }
 
 /// Lays `over` on `base`, table by table.
@@ -170,6 +191,21 @@ pub fn set(table: &mut Table, assignment: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_in_words_a_user_knows() {
+        for (theirs, ours) in [
+            (
+                "unknown field `encodr`, expected one of `patch`, `encoder`",
+                "unknown key `encodr` (did you mean `encoder`?); known: patch, encoder",
+            ),
+            ("invalid type: string \"abc\", expected usize", "found string \"abc\", expected a whole number"),
+            ("invalid type: floating point `1.5`, expected u64", "found floating point `1.5`, expected a whole number"),
+            ("missing field `width`\n", "a key is missing: `width`"),
+        ] {
+            assert_eq!(plainly(theirs), ours);
+        }
+    }
 
     #[test]
     fn assignments_reach_into_tables_and_keep_their_types() {

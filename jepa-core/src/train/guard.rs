@@ -45,7 +45,8 @@ pub enum Verdict {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guard {
-    /// Steps whose numbers were not finite; never computed again after a roll-back.
+    /// Steps whose numbers were not finite, and those suspected to have caused it; never computed again after a
+    /// roll-back.
     pub failed: BTreeSet<u64>,
     /// Roll-backs so far.
     pub rollbacks: usize,
@@ -68,6 +69,16 @@ impl Guard {
             Verdict::Stop
         }
     }
+
+    /// The step that a roll-back after the failure of `step` must come before, and that is not computed again: the one
+    /// before the first failure of the window. Its loss was finite, and its update may have ruined the weights. Every
+    /// further roll-back in the same window suspects one step more.
+    pub fn suspect(&mut self, config: &GuardConfig, step: u64) -> u64 {
+        let first = self.failed.range(step.saturating_sub(config.window)..).next().copied().unwrap_or(step);
+        let suspect = first.saturating_sub(1).max(1);
+        self.failed.insert(suspect);
+        suspect
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +93,7 @@ mod tests {
         assert_eq!(guard.judge(&config, 2, f64::NAN, 1.0), Verdict::Skip);
         assert_eq!(guard.judge(&config, 50, 0.1, f64::INFINITY), Verdict::Skip);
         assert_eq!(guard.judge(&config, 51, 0.1, f64::NAN), Verdict::RollBack);
+        assert_eq!((guard.suspect(&config, 51), guard.suspect(&config, 51)), (49, 48));
         assert_eq!(guard.judge(&config, 52, f64::NAN, 0.0), Verdict::Stop);
     }
 }

@@ -1,6 +1,7 @@
 //! Training: schedules, optimiser, replicas, guard, and the loop on one page.
 
 pub mod config;
+mod exchange;
 mod guard;
 mod optimizer;
 mod replicas;
@@ -8,8 +9,9 @@ mod schedule;
 mod trainer;
 
 pub use config::RunConfig;
+pub use exchange::Exchange;
 pub use guard::{Guard, GuardConfig, Verdict};
-pub use optimizer::{AdamW, AdamWConfig};
+pub use optimizer::{AdamW, AdamWConfig, DecayRule};
 pub use replicas::{Replicas, Terms, Work};
-pub use schedule::{Rates, Schedule, ScheduleConfig};
+pub use schedule::{MomentumLaw, RateLaw, Rates, Schedule, ScheduleConfig};
 pub use trainer::{Learner, Outcome, Session, default_replicas, train};

@@ -21,11 +21,31 @@ pub struct AdamWConfig {
     /// Scale gradients down to this global L2 norm. Absent, as in I-JEPA: no clipping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// What is decayed.
+    #[serde(default)]
+    pub decays: DecayRule,
+}
+
+/// Which parameters weight decay pulls towards zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DecayRule {
+    /// Neither biases nor anything one-dimensional (I-JEPA, V-JEPA, MAMP).
+    #[default]
+    Matrices,
+    /// Everything that is trained (Point-JEPA).
+    All,
+}
+
+impl DecayRule {
+    fn applies(self, role: Role) -> bool {
+        role == Role::Decayed || (self == Self::All && role == Role::Undecayed)
+    }
 }
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self { betas: [0.9, 0.999], eps: 1e-8, clip_norm: None }
+        Self { betas: [0.9, 0.999], eps: 1e-8, clip_norm: None, decays: DecayRule::Matrices }
     }
 }
 
@@ -91,7 +111,7 @@ impl AdamW {
         params::map(module, |leaf, value| {
             let (Some(moments), Some(Some(gradient))) = (moments.next(), gradients.next()) else { return Ok(value) };
             let Some(state) = moments.take() else { return Ok(value) };
-            let decay = if leaf.role() == Role::Decayed { rates.decay } else { 0.0 };
+            let decay = if config.decays.applies(leaf.role()) { rates.decay } else { 0.0 };
             let scale = Scale { shrink: 1.0 - rates.lr * decay, step: rates.lr / correct.first, clip };
             let (value, state) = if host::holds(&value) && host::holds(&gradient) {
                 on_host(&config, &correct, &scale, value, gradient, state)?

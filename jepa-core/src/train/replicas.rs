@@ -7,10 +7,12 @@
 use burn::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::Learner;
+use super::exchange::{Abandoned, Exchange};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Batch, Jepa, Step};
-use crate::nn::params;
+use crate::nn::{BatchStatistics, params};
 use crate::objective::Objective;
 
 /// What forward and backward of one step gave.
@@ -23,6 +25,10 @@ pub struct Work {
     pub gradients: Vec<Option<Tensor<1>>>,
     /// Global L2 norm of the gradients; not finite when any of them is not.
     pub norm: f64,
+    /// Statistics that batch normalisations met, over the whole batch.
+    pub statistics: Vec<(String, BatchStatistics)>,
+    /// What the objective asked to remember of this batch.
+    pub observed: Option<Vec<f64>>,
 }
 
 /// The workers.
@@ -38,13 +44,21 @@ struct Share<M> {
     student: M,
     loss: Tensor<1>,
     terms: Vec<(&'static str, Tensor<1>)>,
-    statistics: Vec<Tensor<2>>,
+    pooled: Vec<Tensor<2>>,
+    kept: Kept,
     weight: f64,
 }
 
 struct Part {
     terms: Terms,
     gradients: Vec<Option<Tensor<1>>>,
+    kept: Kept,
+}
+
+/// What a shard leaves for the time after the update.
+struct Kept {
+    statistics: Vec<(String, BatchStatistics)>,
+    observed: Option<Vec<f64>>,
 }
 
 impl Replicas {
@@ -75,73 +89,105 @@ impl Replicas {
     }
 
     /// Applies `f` to every item, each on the thread of one replica; results come in the order of the items.
-    pub fn map<I: Send, O: Send>(&self, items: Vec<I>, f: impl Fn(I) -> O + Sync) -> Vec<O> {
+    pub fn map<I: Send, O: Send>(&self, items: Vec<I>, f: impl Fn(I) -> Result<O> + Sync) -> Result<Vec<O>> {
         let mut results = Vec::with_capacity(items.len());
         let mut items = items.into_iter();
         loop {
             let round: Vec<I> = items.by_ref().take(self.count()).collect();
             if round.is_empty() {
-                return results;
+                return Ok(results);
             }
-            results.extend(self.on_each(round, &f));
+            results.extend(self.on_each(round, &f)?);
         }
     }
 
     /// Loss and gradients of a batch. The order of everything summed is fixed.
     pub fn forward_backward<J: Jepa>(
         &self,
-        student: &J,
+        learner: &Learner<J>,
         target: Option<&J::Target>,
         batch: &J::Batch,
         objective: &Objective,
         step: &Step,
     ) -> Result<Work> {
-        let shards: Vec<(J::Batch, f64)> = shards(batch.len(), self.count())
+        let ranges = shards(batch.len(), self.count());
+        let places = Exchange::group(ranges.len());
+        let shards: Vec<Shard<J::Batch>> = ranges
             .into_iter()
-            .map(|range| (batch.shard(range.clone()), range.len() as f64 / batch.len() as f64))
+            .zip(places)
+            .map(|(range, exchange)| Shard {
+                batch: batch.shard(range.clone()),
+                weight: range.len() as f64 / batch.len() as f64,
+                step: Step { first: range.start, exchange, ..step.clone() },
+            })
             .collect();
-        let forward = |(shard, weight): (J::Batch, f64)| {
+        let forward = |shard: &Shard<J::Batch>| {
             // Leaves of its own: two graphs never share one.
-            let student = student.clone().train();
-            let forward = match target {
-                Some(target) => student.forward(target, &shard, step),
-                None => student.forward(student.target(), &shard, step),
+            let student = learner.student.clone().train();
+            let mut forward = match target {
+                Some(target) => student.forward(target, &shard.batch, &shard.step),
+                None => student.forward(student.target(), &shard.batch, &shard.step),
             };
-            let statistics = objective.statistics_inputs(&forward);
-            let loss = objective.energy(forward)?;
-            Ok(Share { student, loss: loss.total, terms: loss.terms, statistics, weight })
+            let pooled = objective.pooled(&forward);
+            let kept = Kept {
+                statistics: std::mem::take(&mut forward.statistics),
+                observed: objective.observe(&forward, shard.weight)?,
+            };
+            let loss = objective.energy(forward, &learner.memory)?;
+            Ok(Share { student, loss: loss.total, terms: loss.terms, pooled, kept, weight: shard.weight })
         };
         let parts = if objective.needs_statistics() {
-            let shares = self.on_each(shards, forward).into_iter().collect::<Result<Vec<_>>>()?;
+            // Two meetings: all forward passes, the terms on embeddings of all, all backward passes.
+            let members: Vec<_> = shards.iter().map(|shard| shard.step.exchange.member()).collect();
+            let shares = self.on_each(shards.iter().collect(), forward)?;
             let (shares, penalty) = with_statistics(shares, objective)?;
-            let mut parts = self.on_each(shares, backward).into_iter().collect::<Result<Vec<_>>>()?;
+            let mut parts = self.on_each(shares, backward)?;
+            drop(members);
             if let Some(first) = parts.first_mut() {
                 first.terms.extend(penalty);
             }
             parts
         } else {
-            self.on_each(shards, |shard| backward(forward(shard)?)).into_iter().collect::<Result<Vec<_>>>()?
+            self.on_each(shards, |shard| {
+                let _member = shard.step.exchange.member();
+                backward(forward(&shard)?)
+            })?
         };
         self.with_all(|| sum(parts))
     }
 
-    fn on_each<I: Send, O: Send>(&self, items: Vec<I>, f: impl Fn(I) -> O + Sync) -> Vec<O> {
+    /// Runs `f` on the items, one a replica, all at once. Of several errors the first that is no consequence of
+    /// another is returned.
+    fn on_each<I: Send, O: Send>(&self, items: Vec<I>, f: impl Fn(I) -> Result<O> + Sync) -> Result<Vec<O>> {
         let f = &f;
         if items.len() == 1 {
             return items.into_iter().zip(&self.pools).map(|(item, pool)| pool.install(|| f(item))).collect();
         }
-        std::thread::scope(|scope| {
+        let results: Vec<_> = std::thread::scope(|scope| {
             let running: Vec<_> = items
                 .into_iter()
                 .zip(&self.pools)
                 .map(|(item, pool)| scope.spawn(move || pool.install(|| f(item))))
                 .collect();
-            running
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        })
+            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+        });
+        let mut done = Vec::with_capacity(results.len());
+        let mut abandoned = false;
+        for result in results {
+            match result {
+                Ok(result) => done.push(result?),
+                Err(panic) if panic.is::<Abandoned>() => abandoned = true,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        if abandoned { Err(Error::Engine("a replica ended before the others".into())) } else { Ok(done) }
     }
+}
+
+struct Shard<B> {
+    batch: B,
+    weight: f64,
+    step: Step,
 }
 
 /// Consecutive ranges of nearly equal size, none empty.
@@ -152,10 +198,10 @@ fn shards(samples: usize, count: usize) -> Vec<std::ops::Range<usize>> {
 
 /// Adds to every share a term whose gradient is that of the penalty on the embeddings of all shares together.
 fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(Vec<Share<M>>, Terms)> {
-    let kinds = shares.first().map_or(0, |s| s.statistics.len());
+    let kinds = shares.first().map_or(0, |s| s.pooled.len());
     let gathered: Vec<Tensor<2>> = (0..kinds)
         .map(|k| {
-            let parts = shares.iter().map(|s| s.statistics[k].clone().inner()).collect();
+            let parts = shares.iter().map(|s| s.pooled[k].clone().inner()).collect();
             Tensor::cat(parts, 0).autodiff().require_grad()
         })
         .collect();
@@ -169,8 +215,8 @@ fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(V
     let shares = shares
         .into_iter()
         .map(|mut share| {
-            let rows = share.statistics.first().map_or(0, |s| s.dims()[0]);
-            for (embedding, whole) in share.statistics.drain(..).zip(&gathered) {
+            let rows = share.pooled.first().map_or(0, |s| s.dims()[0]);
+            for (embedding, whole) in share.pooled.drain(..).zip(&gathered) {
                 if let Some(gradient) = whole.grad(&gradients) {
                     let slope = gradient.narrow(0, start, rows);
                     // Divided by the weight that `backward` multiplies with: the penalty is of the whole batch.
@@ -185,18 +231,18 @@ fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(V
 }
 
 fn backward<M: burn::module::Module>(share: Share<M>) -> Result<Part> {
-    let Share { student, loss, terms, weight, .. } = share;
+    let Share { student, loss, terms, weight, kept, .. } = share;
     let mut values = Vec::with_capacity(terms.len());
     for (name, value) in terms {
         values.push((name, host::scalar(if value.is_autodiff() { value.inner() } else { value })? * weight));
     }
     let mut gradients = (loss * weight).backward();
-    Ok(Part { terms: values, gradients: params::gradients(&student, &mut gradients) })
+    Ok(Part { terms: values, gradients: params::gradients(&student, &mut gradients), kept })
 }
 
 fn sum(parts: Vec<Part>) -> Result<Work> {
     let mut parts = parts.into_iter();
-    let Some(Part { mut terms, mut gradients }) = parts.next() else {
+    let Some(Part { mut terms, mut gradients, kept: Kept { statistics, mut observed } }) = parts.next() else {
         return Err(Error::Engine("a step without samples".into()));
     };
     for part in parts {
@@ -204,6 +250,9 @@ fn sum(parts: Vec<Part>) -> Result<Work> {
             if let Some(term) = terms.iter_mut().find(|(n, _)| *n == name) {
                 term.1 += value;
             }
+        }
+        if let (Some(sum), Some(part)) = (&mut observed, part.kept.observed) {
+            sum.iter_mut().zip(part).for_each(|(s, v)| *s += v);
         }
         for (sum, gradient) in gradients.iter_mut().zip(part.gradients) {
             *sum = match (sum.take(), gradient) {
@@ -223,7 +272,7 @@ fn sum(parts: Vec<Part>) -> Result<Work> {
     // Statistics terms are listed with their weighted sum as `penalty`; the energy terms add up by themselves.
     let penalties = terms.iter().position(|(name, _)| *name == "penalty").unwrap_or(terms.len());
     let loss = terms.iter().take(penalties + 1).map(|(_, v)| v).sum();
-    Ok(Work { loss, terms, gradients, norm: squares.sqrt() })
+    Ok(Work { loss, terms, gradients, norm: squares.sqrt(), statistics, observed })
 }
 
 fn add(a: Tensor<1>, b: Tensor<1>) -> Result<Tensor<1>> {

@@ -27,6 +27,59 @@ pub struct ScheduleConfig {
     pub momentum_final: f64,
     /// Length of all schedules over the length of the run (I-JEPA: 1, V-JEPA: 1.25: the end is cut off).
     pub stretch: f64,
+    /// How the learning rate moves between its three values.
+    #[serde(default)]
+    pub lr_law: RateLaw,
+    /// How the momentum moves between its two values.
+    #[serde(default)]
+    pub momentum_law: MomentumLaw,
+}
+
+impl Default for ScheduleConfig {
+    /// I-JEPA's, H/14.
+    fn default() -> Self {
+        Self {
+            lr_start: 2e-4,
+            lr: 1e-3,
+            lr_final: 1e-6,
+            warmup: 40.0 / 300.0,
+            decay: 0.04,
+            decay_final: 0.4,
+            momentum: 0.996,
+            momentum_final: 1.0,
+            stretch: 1.0,
+            lr_law: RateLaw::Step,
+            momentum_law: MomentumLaw::Linear,
+        }
+    }
+}
+
+/// How the learning rate moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "law")]
+pub enum RateLaw {
+    /// Every step: a line over the warm-up, then a cosine (I-JEPA, V-JEPA, MAMP).
+    #[default]
+    Step,
+    /// Once an epoch, from 0: the warm-up's last epoch has the full rate already, and the first of the cosine repeats
+    /// it (Point-JEPA, as Lightning's schedule does).
+    Epoch {
+        /// Steps of one epoch.
+        steps: u64,
+    },
+}
+
+/// How the EMA momentum moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MomentumLaw {
+    /// A line (I-JEPA, V-JEPA).
+    #[default]
+    Linear,
+    /// A line, after two updates that copy the student (Point-JEPA's EMA class).
+    LinearAfterTwoCopies,
+    /// Half a cosine (S-JEPA, DINO).
+    Cosine,
 }
 
 /// What the optimiser and the target use in one step.
@@ -78,14 +131,32 @@ impl Schedule {
         let cosine = |from: f64, to: f64, progress: f64| {
             to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
         };
-        let lr = if s < self.warmup {
-            c.lr_start + s / self.warmup * (c.lr - c.lr_start)
-        } else {
-            cosine(c.lr, c.lr_final, (s - self.warmup) / (self.total - self.warmup).max(1.0)).max(c.lr_final)
+        let lr = match c.lr_law {
+            RateLaw::Step if s < self.warmup => c.lr_start + s / self.warmup * (c.lr - c.lr_start),
+            RateLaw::Step => {
+                cosine(c.lr, c.lr_final, (s - self.warmup) / (self.total - self.warmup).max(1.0)).max(c.lr_final)
+            }
+            RateLaw::Epoch { steps } => {
+                let steps = steps.max(1) as f64;
+                let epoch = ((s - 1.0) / steps).floor();
+                let (warmup, total) = ((self.warmup / steps).round(), (self.total / steps).round());
+                if epoch < warmup {
+                    c.lr_start + epoch / (warmup - 1.0).max(1.0) * (c.lr - c.lr_start)
+                } else {
+                    cosine(c.lr, c.lr_final, (epoch - warmup) / (total - warmup).max(1.0))
+                }
+            }
         };
         let decay = cosine(c.decay, c.decay_final, s / self.total);
         let decay = if c.decay_final <= c.decay { decay.max(c.decay_final) } else { decay.min(c.decay_final) };
-        let momentum = c.momentum + (s - 1.0) * (c.momentum_final - c.momentum) / self.total;
+        let progress = (s - 1.0) / self.total;
+        let momentum = match c.momentum_law {
+            MomentumLaw::LinearAfterTwoCopies if step <= 2 => 0.0,
+            MomentumLaw::Linear | MomentumLaw::LinearAfterTwoCopies => {
+                c.momentum + progress * (c.momentum_final - c.momentum)
+            }
+            MomentumLaw::Cosine => cosine(c.momentum, c.momentum_final, progress),
+        };
         Rates { lr, decay, momentum }
     }
 }
@@ -106,6 +177,8 @@ mod tests {
             momentum: 0.996,
             momentum_final: 1.0,
             stretch: 1.0,
+            lr_law: RateLaw::Step,
+            momentum_law: MomentumLaw::Linear,
         };
         let schedule = Schedule::new(&config, 1000).unwrap();
         for (step, lr, decay, momentum) in [
@@ -123,6 +196,65 @@ mod tests {
             assert!((rates.lr / lr - 1.0).abs() < 1e-9, "lr at {step}: {}", rates.lr);
             assert!((rates.decay - decay).abs() < 1e-9, "decay at {step}: {}", rates.decay);
             assert!((rates.momentum - momentum).abs() < 1e-12, "momentum at {step}: {}", rates.momentum);
+        }
+    }
+
+    #[test]
+    fn point_jepas_rates_change_once_an_epoch_and_its_target_copies_twice() {
+        let config = ScheduleConfig {
+            lr_start: 1e-5,
+            lr: 1e-3,
+            lr_final: 1e-6,
+            warmup: 30.0 / 500.0,
+            decay: 0.05,
+            decay_final: 0.05,
+            momentum: 0.9995,
+            momentum_final: 0.99999,
+            stretch: 1.0,
+            lr_law: RateLaw::Epoch { steps: 81 },
+            momentum_law: MomentumLaw::LinearAfterTwoCopies,
+        };
+        let schedule = Schedule::new(&config, 500 * 81).unwrap();
+        for (epoch, lr) in [(0, 1e-5), (1, 4.413_793e-5), (29, 1e-3), (30, 1e-3), (265, 5.005e-4), (499, 1.011_2e-6)] {
+            for step in [epoch * 81 + 1, epoch * 81 + 81] {
+                let found = schedule.at(step).lr;
+                assert!((found / lr - 1.0).abs() < 5e-5, "lr in epoch {epoch}: {found}");
+            }
+        }
+        let schedule = Schedule::new(&config, 100).unwrap();
+        let mut teacher = 0f64;
+        for (call, expected) in
+            [1.0, 2.0, 2.000_490_188_6, 2.001_460_552_2, 2.002_901_077_3, 2.004_801_750_2].into_iter().enumerate()
+        {
+            let tau = schedule.at(call as u64 + 1).momentum;
+            teacher = tau * teacher + (1.0 - tau) * (call + 1) as f64;
+            assert!((teacher - expected).abs() < 1e-6, "call {call}: {teacher}");
+        }
+    }
+
+    #[test]
+    fn s_jepas_rates_equal_the_recorded_ones() {
+        let config = ScheduleConfig {
+            lr_start: 0.0,
+            lr: 1e-3,
+            lr_final: 5e-4,
+            warmup: 20.0 / 400.0,
+            decay: 0.05,
+            decay_final: 0.05,
+            momentum: 0.9999,
+            momentum_final: 1.0,
+            stretch: 1.0,
+            lr_law: RateLaw::Step,
+            momentum_law: MomentumLaw::Cosine,
+        };
+        let schedule = Schedule::new(&config, 400).unwrap();
+        for (step, lr) in [(10, 5e-4), (20, 1e-3), (110, 9.339_309_767e-4), (210, 7.5e-4), (400, 5e-4)] {
+            let found = schedule.at(step).lr;
+            assert!((found / lr - 1.0).abs() < 1e-8, "lr at {step}: {found}");
+        }
+        for (step, momentum) in [(1, 0.9999), (101, 0.999_914_644_660_940_7), (201, 0.999_95), (401, 1.0)] {
+            let found = schedule.at(step).momentum;
+            assert!((found - momentum).abs() < 1e-12, "momentum at {step}: {found}");
         }
     }
 }

@@ -10,13 +10,13 @@ use burn::prelude::*;
 
 use super::{AdamW, Replicas, RunConfig, Schedule, Verdict, Work};
 use crate::checkpoint::{self, Bundle, Disk, State};
-use crate::collapse::{Diagnostics, follow};
+use crate::collapse::{Diagnostics, follow, follow_statistics};
 use crate::data::{DataSpec, Loader, LoaderConfig, Prepared, Quarantine, Source, Split};
 use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::jepa::{Batch as _, Jepa, Step, TargetSource};
 use crate::nn::params::{self, Role};
-use crate::objective::Objective;
+use crate::objective::{Memory, Objective};
 use crate::plugin::{Batch, Draws, Variant};
 use crate::probe::{self, Frozen};
 use crate::runlog::{Event, Observer, RunFolder, RunInfo, RunState, now};
@@ -61,13 +61,15 @@ pub struct Learner<J: Jepa> {
     pub target: Option<J::Target>,
     /// Moments.
     pub optimizer: AdamW,
+    /// What the objective remembers.
+    pub memory: Memory,
 }
 
 impl<J: Jepa> Learner<J> {
     /// A fresh learner.
     pub fn new(student: J, source: TargetSource, config: &super::AdamWConfig) -> Result<Self> {
         let target = matches!(source, TargetSource::Ema | TargetSource::Frozen).then(|| student.target().valid());
-        Ok(Self { optimizer: AdamW::new(config, &student)?, student, target })
+        Ok(Self { optimizer: AdamW::new(config, &student)?, student, target, memory: Memory::default() })
     }
 
     /// The network s_y is computed with: a plain module, or `None` for [`TargetSource::Shared`].
@@ -84,25 +86,40 @@ impl<J: Jepa> Learner<J> {
         self.target.clone().unwrap_or_else(|| self.student.target().valid())
     }
 
-    /// One optimiser update, then the target follows the fresh weights.
-    pub fn update(mut self, work: Work, rates: super::Rates, source: TargetSource) -> Result<Self> {
+    /// One optimiser update, then everything that follows: running figures, the target, the objective's memory.
+    pub fn update(
+        mut self,
+        work: Work,
+        rates: super::Rates,
+        source: TargetSource,
+        objective: &Objective,
+    ) -> Result<Self> {
         self.student = self.optimizer.update(self.student, work.gradients, work.norm, rates)?;
+        if !work.statistics.is_empty() {
+            self.student = follow_statistics(self.student, &work.statistics)?;
+        }
         if source == TargetSource::Ema
             && let Some(target) = self.target.take()
         {
-            self.target = Some(follow(target, self.student.target(), rates.momentum)?);
+            self.target = Some(follow(target, self.student.target(), rates.momentum, J::is_averaged)?);
         }
+        objective.remember(&mut self.memory, work.observed);
         Ok(self)
     }
 
     /// The tensors as checkpoint files.
     pub fn files(&self) -> Result<BTreeMap<String, Vec<u8>>> {
         let optimizer = checkpoint::named_leaves(self.optimizer.tensors(&self.student))?;
-        Ok(BTreeMap::from([
+        let mut files = BTreeMap::from([
             ("student.safetensors".to_owned(), checkpoint::encode(&checkpoint::named(&self.student)?)?),
             ("target.safetensors".to_owned(), checkpoint::encode(&checkpoint::named(&self.encoder())?)?),
             ("optimizer.safetensors".to_owned(), checkpoint::encode(&optimizer)?),
-        ]))
+        ]);
+        let memory = self.memory.named();
+        if !memory.is_empty() {
+            files.insert("objective.safetensors".to_owned(), checkpoint::encode(&memory)?);
+        }
+        Ok(files)
     }
 
     /// Puts back what [`Self::files`] gave.
@@ -121,6 +138,9 @@ impl<J: Jepa> Learner<J> {
         let name = "optimizer.safetensors";
         let moments = checkpoint::restore_leaves(&leaves, &tensors(name)?, &origin(name), &device)?;
         self.optimizer.restore(bundle.state()?.updates, moments);
+        let name = "objective.safetensors";
+        self.memory =
+            if bundle.files.contains_key(name) { Memory::from_named(tensors(name)?) } else { Memory::default() };
         Ok(self)
     }
 }
@@ -135,6 +155,10 @@ pub fn train<V: Variant>(
     match run.steps() {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
+            run.warn(format!(
+                "the run is kept up to its last checkpoint; when the cause is removed, go on with --resume --out {}",
+                session.out.display()
+            ));
             run.end(RunState::Failed);
             Err(error)
         }
@@ -179,18 +203,13 @@ impl<V: Variant> Run<'_, V> {
                 continue;
             }
             let rates = self.schedule.at(number);
-            let step = Step { number, total, seed: self.config.run.seed, device: self.session.engine.device.clone() };
+            let step = Step::new(number, total, self.config.run.seed, &self.session.engine.device);
 
             // Target encoder, context encoder, predictor, energy, backward; gradients summed over the replicas.
             let learner = self.learner()?;
             let target = learner.target_network(self.config.target);
-            let work = self.replicas.forward_backward(
-                &learner.student,
-                target.as_ref(),
-                &prepared.batch,
-                &self.objective,
-                &step,
-            )?;
+            let work =
+                self.replicas.forward_backward(learner, target.as_ref(), &prepared.batch, &self.objective, &step)?;
             drop(target);
 
             // Finite? Then the optimiser, then the target follows.
@@ -198,8 +217,8 @@ impl<V: Variant> Run<'_, V> {
                 Verdict::Apply => {
                     let event = self.step_event(number, &work, &prepared.batch, rates);
                     if let Some(learner) = self.learner.take() {
-                        let source = self.config.target;
-                        self.learner = Some(self.replicas.with_all(|| learner.update(work, rates, source))?);
+                        let (source, objective) = (self.config.target, &self.objective);
+                        self.learner = Some(self.replicas.with_all(|| learner.update(work, rates, source, objective))?);
                     }
                     self.state.updates += 1;
                     self.state.step = number;
@@ -215,7 +234,7 @@ impl<V: Variant> Run<'_, V> {
                     continue;
                 }
                 Verdict::RollBack => {
-                    loader = self.roll_back()?;
+                    loader = self.roll_back(number)?;
                     continue;
                 }
                 Verdict::Stop => {
@@ -404,21 +423,25 @@ impl<'a, V: Variant> Run<'a, V> {
         if every == 0 || !(step == 1 || step.is_multiple_of(every) || step == self.config.run.steps) {
             return Ok(());
         }
-        let of = |run: &Self, encoder: &<V::Model as Jepa>::Target| -> Result<Diagnostics> {
-            let samples = probe::readable(run.source.as_ref(), 256);
-            if samples.len() < 2 {
-                return Err(Error::config("run.diagnose_every", "collapse figures need at least two readable samples"));
+        let samples = probe::readable(self.source.as_ref(), 256);
+        if samples.len() < 2 {
+            if step == 1 {
+                self.warn("no collapse figures: they need at least two readable samples".to_owned());
             }
-            let batch = run.variant.clean(&samples)?;
+            return Ok(());
+        }
+        let batch = self.variant.clean(&samples)?;
+        let of = |run: &Self, encoder: &<V::Model as Jepa>::Target| -> Result<Option<Diagnostics>> {
             let device = &run.session.engine.device;
             run.replicas.with_all(|| Diagnostics::of(V::Model::features(encoder, &batch, device)))
         };
-        let reference = match self.untrained_std {
-            Some(std) => std,
-            None => of(self, self.untrained.target())?.std,
+        if self.untrained_std.is_none() {
+            self.untrained_std = of(self, self.untrained.target())?.map(|figures| figures.std);
+        }
+        let Some((figures, reference)) = of(self, &self.learner()?.encoder())?.zip(self.untrained_std) else {
+            self.warn("the embeddings are not finite: lower schedule.lr, or set optimizer.clip_norm".to_owned());
+            return Ok(());
         };
-        self.untrained_std = Some(reference);
-        let figures = of(self, &self.learner()?.encoder())?;
         self.say(Event::Collapse { step, figures });
         if figures.std < self.config.guard.collapse_ratio * reference || figures.rank_me < 1.5 || figures.content < 0.05
         {
@@ -455,21 +478,28 @@ impl<'a, V: Variant> Run<'a, V> {
         }
     }
 
-    /// Back to the last good checkpoint, or to the beginning; the steps that failed will not be computed again.
-    fn roll_back(&mut self) -> Result<Loader<Batch<V>>> {
+    /// Back to the newest checkpoint from before the trouble, or to the beginning; the steps that failed, and the one
+    /// suspected to have caused it, will not be computed again.
+    fn roll_back(&mut self, failed: u64) -> Result<Loader<Batch<V>>> {
+        let suspect = self.state.guard.suspect(&self.config.guard, failed);
         let guard = self.state.guard.clone();
         let fresh = Learner::new(
             self.variant.model(self.config.run.seed, &self.session.engine.device),
             self.config.target,
             &self.config.optimizer,
         )?;
-        let (learner, state) = match checkpoint::load_latest(&Disk, &self.folder.checkpoints()) {
-            Ok(bundle) => (fresh.restore(&bundle)?, bundle.state()?),
-            Err(_) => (fresh, State { step: 0, updates: 0, ..self.state.clone() }),
+        let (learner, state) = match checkpoint::take_back(&Disk, &self.folder.checkpoints(), suspect)? {
+            Some(bundle) => (fresh.restore(&bundle)?, bundle.state()?),
+            None => (fresh, State { step: 0, updates: 0, ..self.state.clone() }),
         };
         self.learner = Some(learner);
         self.state = State { guard, quarantine: self.state.quarantine.clone(), ..state };
-        self.warn(format!("rolled back to step {}; avoiding steps {:?}", self.state.step, self.state.guard.failed));
+        self.warn(format!(
+            "too many steps were not finite: rolled back to step {}, avoiding steps {:?}",
+            self.state.step, self.state.guard.failed
+        ));
+        // What went wrong is remembered even if the process dies now.
+        self.save(false)?;
         self.loader()
     }
 

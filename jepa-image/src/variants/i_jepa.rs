@@ -217,17 +217,7 @@ pub mod presets {
                 keep: 3,
                 diagnose_every: 625,
             },
-            schedule: ScheduleConfig {
-                lr_start: 2e-4,
-                lr: 1e-3,
-                lr_final: 1e-6,
-                warmup: warmup / epochs as f64,
-                decay: 0.04,
-                decay_final: 0.4,
-                momentum: 0.996,
-                momentum_final: 1.0,
-                stretch: 1.0,
-            },
+            schedule: ScheduleConfig { warmup: warmup / epochs as f64, ..Default::default() },
             optimizer: Default::default(),
             target: TargetSource::Ema,
             objective: ObjectiveConfig {

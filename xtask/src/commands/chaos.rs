@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,14 @@ pub(crate) struct Chaos {
 impl Chaos {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let scratch = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
+        // A copy of this program, so that building it anew meanwhile does no harm.
+        let program = scratch.path().join("xtask");
+        let this = std::env::current_exe().map_err(Error::io("find", "this program"))?;
+        std::fs::copy(&this, &program).map_err(Error::io("copy", &this))?;
+        let runner = Runner { program };
         let whole = scratch.path().join("whole");
         let clock = Instant::now();
-        finish(&whole, false)?;
+        runner.finish(&whole, false)?;
         let usual = clock.elapsed();
         let expected = files(&whole)?;
 
@@ -38,7 +43,7 @@ impl Chaos {
             let mut resume = false;
             // One run is killed again and again until it gets through.
             loop {
-                let mut child = start(&out, resume)?;
+                let mut child = runner.start(&out, resume)?;
                 let pause = usual.mul_f32(moments.uniform());
                 let ended = wait(&mut child, pause)?;
                 if ended || killed == self.runs {
@@ -55,7 +60,7 @@ impl Chaos {
                 }
             }
             if !out.join("run.json").exists() || !is_finished(&out) {
-                finish(&out, out.join("run.json").exists())?;
+                runner.finish(&out, out.join("run.json").exists())?;
             }
             let found = files(&out)?;
             let differing: Vec<&String> =
@@ -76,16 +81,30 @@ fn is_finished(out: &Path) -> bool {
     jepa_core::runlog::read_info(out).is_ok_and(|i| i.state == jepa_core::runlog::RunState::Finished)
 }
 
-fn start(out: &Path, resume: bool) -> Result<Child> {
-    let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
-    let mut command = Command::new(program);
-    command.args(["train", "i-jepa", "--device", "cpu", "--no-probes", "--replicas", "2", "--out"]).arg(out);
-    if resume {
-        command.arg("--resume");
-    } else {
-        command.args(["--preset", "tiny", "--set", "run.checkpoint_every=5", "--set", "run.diagnose_every=0"]);
+struct Runner {
+    program: PathBuf,
+}
+
+impl Runner {
+    fn start(&self, out: &Path, resume: bool) -> Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(["train", "i-jepa", "--device", "cpu", "--no-probes", "--replicas", "2", "--out"]).arg(out);
+        if resume {
+            command.arg("--resume");
+        } else {
+            command.args(["--preset", "tiny", "--set", "run.checkpoint_every=5", "--set", "run.diagnose_every=0"]);
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(Error::io("start", &self.program))
     }
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(Error::io("start", out))
+
+    fn finish(&self, out: &Path, resume: bool) -> Result<()> {
+        let status = self.start(out, resume)?.wait().map_err(Error::io("wait for", out))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::Engine(format!("the run in `{}` ended with {status}", out.display())))
+        }
+    }
 }
 
 /// Whether the child ended by itself within `pause`.
@@ -98,15 +117,6 @@ fn wait(child: &mut Child, pause: Duration) -> Result<bool> {
         std::thread::sleep(Duration::from_millis(1));
     }
     Ok(false)
-}
-
-fn finish(out: &Path, resume: bool) -> Result<()> {
-    let status = start(out, resume)?.wait().map_err(Error::io("wait for", out))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Error::Engine(format!("the run in `{}` ended with {status}", out.display())))
-    }
 }
 
 fn files(out: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
