@@ -50,6 +50,11 @@ pub trait Batch: Clone + Send + Sync + 'static {
         self.len() == 0
     }
 
+    /// What a mean over this batch counts, where a sample is more than one row (a person each): the rows.
+    fn weight(&self) -> f64 {
+        self.len() as f64
+    }
+
     /// The samples `range` with their masks, for one replica.
     fn shard(&self, range: Range<usize>) -> Self;
 
@@ -76,12 +81,23 @@ pub struct Step {
     pub first: usize,
     /// Sums over the replicas, for what needs the whole batch in the middle of a pass.
     pub exchange: Exchange,
+    /// Whether batch normalisations use the figures of the batch, as in training, or their running figures, with which
+    /// no sample sees another.
+    pub batch_statistics: bool,
 }
 
 impl Step {
     /// Step `number` of `total` with the whole batch in one shard.
     pub fn new(number: u64, total: u64, seed: u64, device: &Device) -> Self {
-        Self { number, total, seed, device: device.clone(), first: 0, exchange: Exchange::default() }
+        Self {
+            number,
+            total,
+            seed,
+            device: device.clone(),
+            first: 0,
+            exchange: Exchange::default(),
+            batch_statistics: true,
+        }
     }
 }
 

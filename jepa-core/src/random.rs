@@ -22,6 +22,8 @@ pub enum Purpose {
     Synthesis = 6,
     /// Tests and fault injection.
     Test = 7,
+    /// Dropout and stochastic depth.
+    Noise = 8,
 }
 
 /// A source of uniform integers and floats.

@@ -11,6 +11,8 @@ use commands::Command;
 
 // The modality crates: naming them links them, linking them registers their variants.
 use jepa_image as _;
+use jepa_point as _;
+use jepa_skeleton as _;
 
 /// A training step allocates and frees the same sizes again and again.
 #[global_allocator]

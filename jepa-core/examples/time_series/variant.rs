@@ -103,7 +103,7 @@ impl Variant for SeriesJepa {
         self.collate(&samples, Some(masks))
     }
 
-    fn clean(&self, samples: &[Window]) -> Result<PatchBatch> {
+    fn clean(&self, samples: &[Window], _view: u64) -> Result<PatchBatch> {
         self.collate(samples, None)
     }
 

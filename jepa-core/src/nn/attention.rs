@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Init, Linear, kernels};
+use super::{Init, LayerNoise, Linear, kernels};
 
 /// Fused projection, scaled dot products, output projection.
 #[derive(Module, Debug)]
@@ -27,7 +27,23 @@ impl Attention {
 
     /// [batch, tokens, width] to the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.proj.forward(attention(self.qkv.forward(x), self.heads))
+        self.proj.forward(self.mix(x, None))
+    }
+
+    /// The heads' results side by side, before the output projection: [batch, tokens, width] to the same; in training
+    /// perhaps with some probabilities dropped.
+    pub fn mix(&self, x: Tensor<3>, noise: Option<LayerNoise>) -> Tensor<3> {
+        let qkv = self.qkv.forward(x);
+        match noise.filter(LayerNoise::reaches_attention) {
+            None => attention(qkv, self.heads),
+            Some(noise) => {
+                let [batch, tokens, fused] = qkv.dims();
+                let [q, k, v] = kernels::split_heads(qkv, self.heads);
+                let scale = (q.dims()[3] as f64).powf(-0.5);
+                let p = burn::tensor::activation::softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3);
+                noise.probabilities(p).matmul(v).swap_dims(1, 2).reshape([batch, tokens, fused / 3])
+            }
+        }
     }
 
     /// The attention probabilities, [batch, heads, tokens, tokens], for inspection.

@@ -16,6 +16,7 @@ use multiversion::multiversion;
 
 use super::Init;
 use super::kernels::{contiguous, is_here, owned, shaped, tensor, tracked, values};
+use crate::jepa::Step;
 use crate::train::Exchange;
 
 /// y = (x − mean) / sqrt(var + eps) · weight + bias over rows, as PyTorch's `BatchNorm1d`.
@@ -66,11 +67,18 @@ impl BatchNorm {
         if relu { burn::tensor::activation::relu(y) } else { y }
     }
 
-    /// Training: rows normalised by the figures of the rows of all replicas.
-    pub fn forward(&self, x: Tensor<2>, relu: bool, exchange: &Exchange) -> (Tensor<2>, BatchStatistics) {
+    /// A pass in training: rows normalised by the figures of the rows of all replicas, which are returned, or by the
+    /// running figures where the step says so.
+    pub fn forward(&self, x: Tensor<2>, relu: bool, step: &Step) -> (Tensor<2>, Option<BatchStatistics>) {
+        if !step.batch_statistics {
+            return (self.evaluate(x, relu), None);
+        }
         let (weight, bias) = (self.weight.val(), self.bias.val());
+        let plain = !x.is_autodiff() && !weight.is_autodiff();
+        let exchange = &step.exchange;
         let fused = is_here(&x).then(|| on_slices(x.clone(), weight.clone(), bias.clone(), self.eps, relu, exchange));
-        fused.flatten().unwrap_or_else(|| composed(x, weight, bias, self.eps, relu))
+        let (y, statistics) = fused.flatten().unwrap_or_else(|| composed(x, weight, bias, self.eps, relu));
+        (if plain && y.is_autodiff() { y.inner() } else { y }, Some(statistics))
     }
 }
 
@@ -289,9 +297,11 @@ mod tests {
             let mut init = Init::new(1, InitScheme::FanIn, &Device::flex());
             let layer = burn::module::Module::train(BatchNorm::new(&mut init, 5));
             let x = x.clone().slice(s![rows.clone(), ..]).autodiff().require_grad();
-            let (y, statistics) = layer.forward(x.clone(), true, &exchange);
+            let step =
+                crate::jepa::Step { exchange: exchange.clone(), ..crate::jepa::Step::new(1, 1, 0, &Device::flex()) };
+            let (y, statistics) = layer.forward(x.clone(), true, &step);
             let gradients = (y.clone() * slope.clone().slice(s![rows, ..]).autodiff()).sum().backward();
-            (y.inner(), x.grad(&gradients).unwrap(), statistics.variance)
+            (y.inner(), x.grad(&gradients).unwrap(), statistics.unwrap().variance)
         };
         let whole = part(0..14, Exchange::default());
         let [first, second]: [Exchange; 2] = Exchange::group(2).try_into().unwrap();

@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Attention, Init, LayerNorm, Linear, kernels};
+use super::{Attention, Init, LayerNoise, LayerNorm, Linear, Noise, kernels};
 
 /// Shape of one block.
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +27,9 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// [batch, tokens, width] to the same.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.fc2.forward(kernels::gelu(self.fc1.forward(x)))
+    /// What the second layer reads: [batch, tokens, width] to [batch, tokens, hidden].
+    pub fn hidden(&self, x: Tensor<3>) -> Tensor<3> {
+        kernels::gelu(self.fc1.forward(x))
     }
 }
 
@@ -66,7 +66,64 @@ impl Block {
 
     /// [batch, tokens, width] to the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = x.clone() + self.attn.forward(self.norm1.forward(x));
-        x.clone() + self.mlp.forward(self.norm2.forward(x))
+        self.pass(x, 0, None)
+    }
+
+    /// The same for the tokens from `first` on alone, all of which see all; in training perhaps with noise.
+    pub fn pass(&self, x: Tensor<3>, first: usize, noise: Option<LayerNoise>) -> Tensor<3> {
+        let tail = |x: Tensor<3>| if first == 0 { x } else { x.slice(s![.., first.., ..]) };
+        let values = |x, place| if let Some(noise) = noise { noise.values(x, place) } else { x };
+        let path = |x, place| if let Some(noise) = noise { noise.path(x, place) } else { x };
+
+        let mixed = tail(self.attn.mix(self.norm1.forward(x.clone()), noise));
+        let x = tail(x) + path(values(self.attn.proj.forward(mixed), 1), 2);
+        let hidden = values(self.mlp.hidden(self.norm2.forward(x.clone())), 3);
+        x + path(values(self.mlp.fc2.forward(hidden), 4), 5)
+    }
+}
+
+/// Blocks with a norm behind the last.
+#[derive(Module, Debug)]
+pub struct Transformer {
+    /// The blocks, first to last.
+    pub blocks: Vec<Block>,
+    /// After the last block.
+    pub norm: LayerNorm,
+}
+
+impl Transformer {
+    /// `depth` blocks of one shape.
+    pub fn new(init: &mut Init, config: BlockConfig, depth: usize) -> Self {
+        Self {
+            blocks: (1..=depth).map(|layer| Block::new(init, config, layer)).collect(),
+            norm: LayerNorm::new(init, config.width, config.eps),
+        }
+    }
+
+    /// The last block's output, before the norm: [batch, tokens, width] to the same. `positions` are added before
+    /// every block.
+    pub fn trunk(&self, x: Tensor<3>, positions: Option<Tensor<3>>, noise: Option<Noise>) -> Tensor<3> {
+        self.run(x, positions, noise, 0)
+    }
+
+    /// [`Self::trunk`] and the norm.
+    pub fn forward(&self, x: Tensor<3>, positions: Option<Tensor<3>>, noise: Option<Noise>) -> Tensor<3> {
+        self.norm.forward(self.trunk(x, positions, noise))
+    }
+
+    /// [`Self::forward`] for the tokens from `first` on alone: nothing behind the last attention mixes tokens.
+    pub fn forward_from(&self, x: Tensor<3>, first: usize, noise: Option<Noise>) -> Tensor<3> {
+        self.norm.forward(self.run(x, None, noise, first))
+    }
+
+    fn run(&self, x: Tensor<3>, positions: Option<Tensor<3>>, noise: Option<Noise>, first: usize) -> Tensor<3> {
+        let last = self.blocks.len().wrapping_sub(1);
+        self.blocks.iter().enumerate().fold(x, |x, (layer, block)| {
+            let x = match &positions {
+                Some(positions) => x + positions.clone(),
+                None => x,
+            };
+            block.pass(x, if layer == last { first } else { 0 }, noise.map(|noise| noise.layer(layer)))
+        })
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Block, BlockConfig, Init, LayerNorm, Linear};
 use crate::error::{Error, Result};
-use crate::masks::{Mask, gather};
+use crate::masks::{Mask, gather, gather_table};
 
 /// Size of a ViT encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,7 +49,8 @@ impl EncoderConfig {
         Ok(())
     }
 
-    pub(crate) fn block(&self) -> BlockConfig {
+    /// The shape of its blocks.
+    pub fn block(&self) -> BlockConfig {
         BlockConfig {
             width: self.width,
             heads: self.heads,
@@ -106,7 +107,8 @@ impl Encoder {
     /// The visible tokens alone: [batch, tokens, patch values] to [masks * batch, kept, width], mask-major. Hidden
     /// patches are dropped **before** the first block, so nothing of them can reach the result.
     pub fn forward_visible(&self, patches: Tensor<3>, visible: &[Mask]) -> Tensor<3> {
-        self.trunk(gather(self.embed(patches), visible))
+        let tokens = self.patch_embed.proj.forward(gather(patches, visible));
+        self.trunk(tokens + gather_table(self.pos_embed.val(), visible))
     }
 
     fn trunk(&self, x: Tensor<3>) -> Tensor<3> {

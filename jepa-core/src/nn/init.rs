@@ -20,6 +20,10 @@ pub enum InitScheme {
     /// Xavier-uniform matrices and a patch embedding of std 1/sqrt(fan-in). For small inputs, where 0.02 would drown
     /// a patch of 16 values in its position code and the features collapse to positions.
     FanIn,
+    /// Xavier-uniform for every matrix as it is stored, queries, keys and values as one, and zero biases (MAMP, S-JEPA).
+    Xavier,
+    /// PyTorch's own for linear layers, biases included: U(-1/sqrt(fan-in), 1/sqrt(fan-in)) (Point-JEPA).
+    PyTorch,
 }
 
 /// Draws parameters in the order they are asked for; the n-th draw depends on (seed, n) alone.
@@ -57,10 +61,25 @@ impl Init {
     pub fn matrix(&mut self, inputs: usize, outputs: usize) -> Param<Tensor<2>> {
         match self.scheme {
             InitScheme::Official { .. } => self.draw([inputs, outputs], |s| 0.02 * s.normal()),
-            InitScheme::FanIn => {
+            InitScheme::FanIn | InitScheme::Xavier => {
                 let bound = (6.0 / (inputs + outputs) as f32).sqrt();
                 self.draw([inputs, outputs], |s| s.between(-bound, bound))
             }
+            InitScheme::PyTorch => {
+                let bound = (1.0 / inputs as f32).sqrt();
+                self.draw([inputs, outputs], |s| s.between(-bound, bound))
+            }
+        }
+    }
+
+    /// The bias of a linear layer.
+    pub fn bias(&mut self, inputs: usize, outputs: usize) -> Param<Tensor<1>> {
+        match self.scheme {
+            InitScheme::PyTorch => {
+                let bound = (1.0 / inputs as f32).sqrt();
+                self.draw([outputs], |s| s.between(-bound, bound))
+            }
+            _ => self.constant(0.0, outputs),
         }
     }
 
@@ -76,7 +95,7 @@ impl Init {
     /// A fused query-key-value matrix [width, 3 width]: three matrices side by side for the fan-in law.
     pub fn fused_matrix(&mut self, width: usize) -> Param<Tensor<2>> {
         match self.scheme {
-            InitScheme::Official { .. } => self.matrix(width, 3 * width),
+            InitScheme::Official { .. } | InitScheme::Xavier | InitScheme::PyTorch => self.matrix(width, 3 * width),
             InitScheme::FanIn => {
                 let bound = (3.0 / width as f32).sqrt();
                 self.draw([width, 3 * width], |s| s.between(-bound, bound))
@@ -89,13 +108,20 @@ impl Init {
         let std = match self.scheme {
             InitScheme::Official { .. } => 0.02,
             InitScheme::FanIn => 1.0 / (inputs as f32).sqrt(),
+            InitScheme::Xavier | InitScheme::PyTorch => return self.matrix(inputs, outputs),
         };
         self.draw([inputs, outputs], |s| std * s.normal())
     }
 
-    /// One learned vector [1, 1, width], N(0, 0.02²).
+    /// One learned vector [1, 1, width], N(0, 0.02²); zero by PyTorch's law.
     pub fn token(&mut self, width: usize) -> Param<Tensor<3>> {
-        self.draw([1, 1, width], |s| 0.02 * s.normal())
+        let std = if self.scheme == InitScheme::PyTorch { 0.0 } else { 0.02 };
+        self.draw([1, 1, width], |s| std * s.normal())
+    }
+
+    /// A learned table, N(0, 0.02²).
+    pub fn learned_table(&mut self, shape: [usize; 3]) -> Param<Tensor<3>> {
+        self.draw(shape, |s| 0.02 * s.normal())
     }
 
     /// A constant vector.

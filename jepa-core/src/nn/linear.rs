@@ -22,7 +22,8 @@ impl Linear {
 
     /// A layer around a given matrix.
     pub fn of(weight: Param<Tensor<2>>, init: &mut Init, outputs: usize) -> Self {
-        Self { weight, bias: Some(init.constant(0.0, outputs)) }
+        let [inputs, _] = weight.dims();
+        Self { weight, bias: Some(init.bias(inputs, outputs)) }
     }
 
     /// A layer with the scheme's ordinary matrix and no bias.
@@ -34,6 +35,16 @@ impl Linear {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
     }
+}
+
+/// x W over the last dimension, W [inputs, outputs].
+pub fn project<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    kernels::linear(x, weight, None)
+}
+
+/// x Φ(x), with the exact error function.
+pub fn gelu(x: Tensor<3>) -> Tensor<3> {
+    kernels::gelu(x)
 }
 
 /// Layer normalisation over the last dimension.

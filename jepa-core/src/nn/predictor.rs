@@ -69,12 +69,12 @@ impl Predictor {
         let queries = repeat_interleave(gather_table(positions, hidden), batch, visible.len()) + self.mask_token.val();
         let queried = queries.dims()[1];
 
-        let mut x = Tensor::cat(vec![context, queries], 1);
-        for block in &self.predictor_blocks {
-            x = block.forward(x);
-        }
-        // The norm and the projection work token by token: only the queries need them.
-        let x = x.narrow(1, kept, queried);
+        let x = Tensor::cat(vec![context, queries], 1);
+        // Nothing behind the last attention mixes tokens: from there on only the queries are needed.
+        let x = match self.predictor_blocks.split_last() {
+            Some((last, blocks)) => last.pass(blocks.iter().fold(x, |x, block| block.forward(x)), kept, None),
+            None => x.narrow(1, kept, queried),
+        };
         self.predictor_proj.forward(self.predictor_norm.forward(x))
     }
 }

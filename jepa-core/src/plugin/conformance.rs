@@ -161,8 +161,11 @@ fn gradients<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
 
 fn leaks<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
     let learner = bench.learner()?;
+    let target = learner.encoder();
+    // Batch statistics mix everything by design; what is held here is the path through the networks.
+    let step = Step { batch_statistics: false, ..bench.step(1) };
     let context = |batch: &Batch<V>| -> Result<Vec<f32>, String> {
-        let forward = bench.forward(&learner, batch);
+        let forward = learner.student.forward(&target, batch, &step);
         let context = forward.embedding(Role::Context).ok_or("the forward pass gives no context embedding")?;
         host::read(context.clone()).map_err(text)
     };

@@ -407,7 +407,8 @@ fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeReport> {
         use burn::module::Module as _;
         fresh.model(config.run.seed, &request.engine.device).target().valid()
     };
-    let untrained = Frozen::<V>::from_parts(Arc::new(fresh), encoder, request.engine.clone(), trained.workers())?;
+    let untrained = Frozen::<V>::from_parts(Arc::new(fresh), encoder, request.engine.clone(), trained.workers())?
+        .pooled_by(config.probe.pool);
 
     let train = trained.open_data(&data, Split::Train)?;
     let test = trained.open_data(&data, Split::Test)?;

@@ -131,8 +131,9 @@ pub trait Variant: Sized + Send + Sync + 'static {
     /// A training batch: augmentation and masks. Everything random comes from `draws`.
     fn batch(&self, samples: Vec<Self::Sample>, draws: &Draws) -> Result<Batch<Self>>;
 
-    /// A batch of clean samples for frozen features.
-    fn clean(&self, samples: &[Self::Sample]) -> Result<Batch<Self>>;
+    /// A batch of clean samples for frozen features. `view` 0 is the usual one; where a protocol draws something even
+    /// here (the start of a subsampling), other numbers are other draws.
+    fn clean(&self, samples: &[Self::Sample], view: u64) -> Result<Batch<Self>>;
 
     /// The sample's values as a probe on raw inputs sees them.
     fn raw(&self, sample: &Self::Sample) -> Result<Vec<f32>>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::prelude::*;
 
-use super::Features;
+use super::{Features, Network, Pool};
 use crate::checkpoint::{self, Disk};
 use crate::data::{DataSpec, Source, Split};
 use crate::device::Engine;
@@ -27,6 +27,8 @@ pub struct Frozen<V: Variant> {
     encoder: Encoder<V>,
     engine: Engine,
     workers: Replicas,
+    pool: Pool,
+    view: u64,
 }
 
 impl<V: Variant> Frozen<V> {
@@ -34,19 +36,36 @@ impl<V: Variant> Frozen<V> {
     pub fn open(path: &Path, engine: Engine) -> Result<Self> {
         let (config, bundle) = open_run::<V>(path)?;
         let variant = V::new(&config.model)?;
-        let name = "target.safetensors";
+        let name = match config.probe.network {
+            Network::Target => "target.safetensors",
+            Network::Student => "student.safetensors",
+        };
         let place = bundle.path.join(name);
         let tensors = checkpoint::decode(bundle.file(name)?, &place)?;
+        let origin = place.display().to_string();
         // A fresh plain module gives the shapes; its weights are replaced at once.
-        let encoder = variant.model(0, &engine.device).target().valid();
-        let encoder = checkpoint::apply(encoder, &tensors, &place.display().to_string())?;
+        let model = variant.model(0, &engine.device);
+        let encoder = match config.probe.network {
+            Network::Target => checkpoint::apply(model.target().valid(), &tensors, &origin)?,
+            Network::Student => checkpoint::apply(model, &tensors, &origin)?.target().valid(),
+        };
         let workers = default_replicas(&engine);
-        Self::from_parts(Arc::new(variant), encoder, engine, workers)
+        Ok(Self::from_parts(Arc::new(variant), encoder, engine, workers)?.pooled_by(config.probe.pool))
     }
 
     /// An encoder from memory.
     pub fn from_parts(variant: Arc<V>, encoder: Encoder<V>, engine: Engine, workers: usize) -> Result<Self> {
-        Ok(Self { variant, encoder, engine, workers: Replicas::new(workers)? })
+        Ok(Self { variant, encoder, engine, workers: Replicas::new(workers)?, pool: Pool::Mean, view: 0 })
+    }
+
+    /// The same with another way from tokens to one vector.
+    pub fn pooled_by(self, pool: Pool) -> Self {
+        Self { pool, ..self }
+    }
+
+    /// The same on another view of clean samples; 0 is the usual one ([`Variant::clean`]).
+    pub fn seen_as(self, view: u64) -> Self {
+        Self { view, ..self }
     }
 
     /// The variant.
@@ -74,9 +93,9 @@ impl<V: Variant> Frozen<V> {
         self.forward(samples, |tokens| tokens)
     }
 
-    /// One vector a sample, the mean over its tokens: [samples, width] row-major.
+    /// One vector a sample, pooled over its tokens: [samples, width] row-major.
     pub fn pooled(&self, samples: &[V::Sample]) -> Result<Vec<f32>> {
-        Ok(self.forward(samples, |tokens| tokens.mean_dim(1))?.1)
+        Ok(self.forward(samples, |tokens| self.pool.apply(tokens))?.1)
     }
 
     fn forward(
@@ -86,7 +105,7 @@ impl<V: Variant> Frozen<V> {
     ) -> Result<([usize; 3], Vec<f32>)> {
         let chunk = samples.len().div_ceil(self.workers.count()).clamp(1, CHUNK);
         let parts = self.workers.map(samples.chunks(chunk).collect(), |samples: &[V::Sample]| {
-            let batch = self.variant.clean(samples)?;
+            let batch = self.variant.clean(samples, self.view)?;
             let out = pool(V::Model::features(&self.encoder, &batch, &self.engine.device));
             Ok((out.dims(), host::read(out)?))
         })?;

@@ -13,6 +13,7 @@ pub use frozen::{Frozen, readable};
 pub use knn::knn_accuracy;
 pub use linear::{LinearProbe, linear_accuracy, low_shot};
 
+use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,42 @@ pub struct ProbeConfig {
     pub shots: Vec<usize>,
     /// Draws of the low-shot probe.
     pub draws: usize,
+    /// How the tokens of a sample become one vector.
+    pub pool: Pool,
+    /// Which copy of the encoder is probed.
+    pub network: Network,
+}
+
+/// How the tokens of a sample become one vector.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pool {
+    /// The mean over tokens.
+    #[default]
+    Mean,
+    /// The largest value over tokens beside the mean: twice the width (Point-JEPA, point2vec).
+    MaxMean,
+}
+
+impl Pool {
+    /// [samples, tokens, width] to [samples, 1, width or twice the width].
+    pub fn apply(self, tokens: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Mean => tokens.mean_dim(1),
+            Self::MaxMean => Tensor::cat(vec![tokens.clone().max_dim(1), tokens.mean_dim(1)], 2),
+        }
+    }
+}
+
+/// Which copy of the encoder is probed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// The target encoder (I-JEPA, S-JEPA).
+    #[default]
+    Target,
+    /// The context encoder, which is trained (Point-JEPA).
+    Student,
 }
 
 impl Default for ProbeConfig {
@@ -47,6 +84,8 @@ impl Default for ProbeConfig {
             max_test: 10_000,
             shots: vec![1, 5, 10, 50],
             draws: 5,
+            pool: Pool::Mean,
+            network: Network::Target,
         }
     }
 }

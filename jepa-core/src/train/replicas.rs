@@ -115,10 +115,10 @@ impl Replicas {
         let shards: Vec<Shard<J::Batch>> = ranges
             .into_iter()
             .zip(places)
-            .map(|(range, exchange)| Shard {
-                batch: batch.shard(range.clone()),
-                weight: range.len() as f64 / batch.len() as f64,
-                step: Step { first: range.start, exchange, ..step.clone() },
+            .map(|(range, exchange)| {
+                let step = Step { first: range.start, exchange, ..step.clone() };
+                let shard = batch.shard(range);
+                Shard { weight: shard.weight() / batch.weight(), batch: shard, step }
             })
             .collect();
         let forward = |shard: &Shard<J::Batch>| {

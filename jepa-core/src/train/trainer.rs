@@ -18,7 +18,7 @@ use crate::jepa::{Batch as _, Jepa, Step, TargetSource};
 use crate::nn::params::{self, Role};
 use crate::objective::{Memory, Objective};
 use crate::plugin::{Batch, Draws, Variant};
-use crate::probe::{self, Frozen};
+use crate::probe::{self, Frozen, Network};
 use crate::runlog::{Event, Observer, RunFolder, RunInfo, RunState, now};
 
 /// Where and how a run is carried out; nothing here changes what is computed but `replicas`, and that only by rounding.
@@ -430,7 +430,7 @@ impl<'a, V: Variant> Run<'a, V> {
             }
             return Ok(());
         }
-        let batch = self.variant.clean(&samples)?;
+        let batch = self.variant.clean(&samples, 0)?;
         let of = |run: &Self, encoder: &<V::Model as Jepa>::Target| -> Result<Option<Diagnostics>> {
             let device = &run.session.engine.device;
             run.replicas.with_all(|| Diagnostics::of(V::Model::features(encoder, &batch, device)))
@@ -505,10 +505,15 @@ impl<'a, V: Variant> Run<'a, V> {
 
     /// The trained encoder beside the untrained one and the raw inputs.
     fn probe(&mut self) -> Result<probe::ProbeTable> {
+        let pool = self.config.probe.pool;
         let frozen = |encoder| {
             Frozen::<V>::from_parts(self.variant.clone(), encoder, self.session.engine.clone(), self.replicas.count())
+                .map(|frozen| frozen.pooled_by(pool))
         };
-        let trained = frozen(self.learner()?.encoder())?;
+        let trained = frozen(match self.config.probe.network {
+            Network::Target => self.learner()?.encoder(),
+            Network::Student => self.learner()?.student.target().valid(),
+        })?;
         let untrained = frozen(self.untrained.target().valid())?;
         let table = probe::compare(&trained, &untrained, &self.config.data.source, &self.config.probe)?;
         self.say(Event::Probes { step: self.state.step, table: table.clone() });

@@ -121,7 +121,7 @@ impl Variant for IJepa {
         self.collate(&crops, Some(masks))
     }
 
-    fn clean(&self, samples: &[Picture]) -> Result<PatchBatch> {
+    fn clean(&self, samples: &[Picture], _view: u64) -> Result<PatchBatch> {
         let centre = |picture: &Picture| data::centre(picture, self.config.crop.size);
         self.collate(&samples.iter().map(centre).collect::<Result<Vec<_>>>()?, None)
     }

@@ -1,0 +1,332 @@
+//! # Point-JEPA
+//!
+//! **Paper**: Saito et al., "Point-JEPA: A Joint Embedding Predictive Architecture for Self-Supervised Learning on Point
+//! Cloud", WACV 2025, arXiv 2404.16432.
+//!
+//! **Idea**: cut a cloud into groups, put them into an order in which neighbours in the sequence are neighbours in
+//! space, and predict the features of a few runs of that sequence from another run. The order makes "a block" mean
+//! something where there is no grid.
+//!
+//! **x** a run of groups outside the targets; **y** runs of groups, of the target transformer's last block; **z** the
+//! centres of these groups; **D** smooth L1 with β = 2 on layer-normalised targets; **against collapse** the EMA, of
+//! the transformer alone, and the stopped gradient.
+//!
+//! **What differs from I-JEPA**: positions are learned codes of centres, added before every block; the tokeniser is
+//! trained by the context path and shared with the target; blocks are drawn once for the whole batch; everything
+//! decays, biases too; rates change once an epoch.
+//!
+//! **Defaults and their source**: `official` is `configs/Point-JEPA/pretraining/shapenet.yaml`; `small` is ours.
+
+use burn::prelude::*;
+use jepa_core::checkpoint::{Foreign, Named};
+use jepa_core::data::{DataSpec, Source, Split};
+use jepa_core::error::{Error, Result};
+use jepa_core::jepa::TargetSource;
+use jepa_core::masked::transformer_flops;
+use jepa_core::nn::{EncoderConfig, Init, InitScheme, NoiseConfig, PredictorConfig};
+use jepa_core::objective::{DistanceConfig, ObjectiveConfig};
+use jepa_core::plugin::{Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::probe::{Network, Pool, ProbeConfig};
+use jepa_core::random::{Draw as _, Purpose, Stream};
+use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
+use jepa_core::train::{AdamWConfig, DecayRule, MomentumLaw, RateLaw, ScheduleConfig};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::augment::{AugmentConfig, Pose};
+use crate::data::{self, Cloud};
+use crate::masks::{BlockConfig, Blocks};
+use crate::network::{GroupBatch, PointNetworks};
+use crate::tokens::GroupConfig;
+use crate::{preview, weights};
+
+jepa_core::register!(PointJepa);
+
+/// The model's part of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointJepaConfig {
+    /// What happens to a cloud before it is cut.
+    pub augment: AugmentConfig,
+    /// How it is cut into groups, one token each.
+    pub groups: GroupConfig,
+    /// Which groups are seen, which predicted.
+    pub blocks: BlockConfig,
+    /// Context and target encoder.
+    pub encoder: EncoderConfig,
+    /// What the context encoder drops in training.
+    #[serde(default)]
+    pub encoder_noise: NoiseConfig,
+    /// Predictor.
+    pub predictor: PredictorConfig,
+    /// What the predictor drops in training.
+    #[serde(default)]
+    pub predictor_noise: NoiseConfig,
+    /// Law of the initial weights.
+    pub init: InitScheme,
+}
+
+/// Point-JEPA with a checked configuration.
+#[derive(Debug, Clone)]
+pub struct PointJepa {
+    config: PointJepaConfig,
+    blocks: Blocks,
+}
+
+impl Variant for PointJepa {
+    const DESCRIPTION: Description = Description {
+        id: "point-jepa",
+        title: "Point-JEPA",
+        summary: "Predicts the features of runs of point groups from the features of another run.",
+        paper: "Saito et al. 2025, arXiv 2404.16432",
+        modality: "point clouds",
+        kind: Kind::Jepa,
+        context: "a run of point groups",
+        target: "runs of groups of the EMA transformer's last block",
+        condition: "centres of the groups",
+        distance: "smooth L1, β = 2",
+        against_collapse: "EMA (transformer only), stopped gradient",
+    };
+    const FORMATS: &'static [&'static str] = data::FORMATS;
+
+    type Config = PointJepaConfig;
+    type Sample = Cloud;
+    type Model = PointNetworks;
+
+    fn presets() -> Vec<Preset<PointJepaConfig>> {
+        presets::all()
+    }
+
+    fn new(config: &PointJepaConfig) -> Result<Self> {
+        config.augment.check("model.augment")?;
+        config.groups.check("model.groups", config.augment.points)?;
+        config.encoder.check("model.encoder")?;
+        config.encoder_noise.check("model.encoder_noise")?;
+        config.predictor_noise.check("model.predictor_noise")?;
+        let PredictorConfig { width, depth, heads } = config.predictor;
+        EncoderConfig { width, depth, heads, ..config.encoder }.check("model.predictor")?;
+        let blocks = Blocks::new(&config.blocks, "model.blocks", config.groups.groups)?;
+        Ok(Self { config: config.clone(), blocks })
+    }
+
+    fn model(&self, seed: u64, device: &Device) -> PointNetworks {
+        let mut init = Init::new(seed, self.config.init, device);
+        PointNetworks {
+            encoder_noise: self.config.encoder_noise,
+            predictor_noise: self.config.predictor_noise,
+            ..PointNetworks::new(&mut init, &self.config.encoder, &self.config.predictor)
+        }
+    }
+
+    fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Cloud>>> {
+        data::open(spec, split)
+    }
+
+    fn batch(&self, samples: Vec<Cloud>, draws: &Draws) -> Result<GroupBatch> {
+        // One pose and one choice of blocks for the whole batch, as in the official code.
+        let pose = self.config.augment.pose(&mut draws.masks(1));
+        let (_, selection) = self.blocks.draw(&mut draws.masks(0))?;
+        let starts: Vec<[usize; 2]> = samples
+            .iter()
+            .enumerate()
+            .map(|(i, cloud)| {
+                let mut draw = draws.augment(i);
+                [self.config.augment.start(cloud.len(), &mut draw), draw.below(self.config.augment.points)]
+            })
+            .collect();
+        let masks = selection.masks(samples.len(), self.blocks.tokens())?;
+        self.collate(&samples, &starts, Some(&pose), Some(masks))
+    }
+
+    fn clean(&self, samples: &[Cloud], view: u64) -> Result<GroupBatch> {
+        // The official evaluation starts its two samplings anywhere; view 0 starts at the first point.
+        let starts: Vec<[usize; 2]> = (0..samples.len() as u64)
+            .map(|i| {
+                let mut draw = Stream::new(view, Purpose::Probe, i, 0);
+                let mut start = |points| if view == 0 { 0 } else { draw.below(points) };
+                [start(samples[i as usize].len()), start(self.config.augment.points)]
+            })
+            .collect();
+        self.collate(samples, &starts, None, None)
+    }
+
+    fn raw(&self, sample: &Cloud) -> Result<Vec<f32>> {
+        // A cloud has no order: its points are sorted along the axes they spread on, and thinned out.
+        let points = self.config.augment.clean(sample.points(), 0)?;
+        Ok(sorted_coordinates(&points))
+    }
+
+    fn preview(&self, sample: &Cloud) -> Preview {
+        preview::preview(sample, self.config.groups.groups)
+    }
+
+    fn import(foreign: &Foreign) -> Result<Imported<PointJepaConfig>> {
+        weights::import(foreign)
+    }
+
+    fn export(&self, target: &Named, format: Format) -> Result<Vec<Exported>> {
+        weights::export(target, format)
+    }
+
+    fn flops(&self) -> f64 {
+        let PointJepaConfig { encoder, predictor, groups, .. } = &self.config;
+        let lengths: Vec<[f64; 2]> = (0..16)
+            .filter_map(|i| self.blocks.draw(&mut Stream::new(0, Purpose::Probe, i, 1)).ok())
+            .map(|(_, s)| [s.context.len() as f64, s.targets.first().map_or(0, Vec::len) as f64])
+            .collect();
+        let mean = |i: usize| lengths.iter().map(|l| l[i]).sum::<f64>() / lengths.len().max(1) as f64;
+        let (context, block, tokens) = (mean(0), mean(1), groups.groups as f64);
+        let width = encoder.width as f64;
+        let maps = 3.0 * 128.0 + 128.0 * 256.0 + 256.0 * 512.0 + 512.0 * width;
+        let tokenise = 2.0 * tokens * (groups.size as f64 * maps + 256.0 * 512.0);
+        let encode = |tokens| transformer_flops(tokens, encoder.width, encoder.depth, encoder.mlp_ratio);
+        let predict = self.config.blocks.targets as f64
+            * transformer_flops(context + block, predictor.width, predictor.depth, 4.0);
+        encode(tokens) + 3.0 * (tokenise + encode(context) + predict)
+    }
+}
+
+/// The coordinates of a cloud in an order that does not depend on that of its points: each axis sorted by itself.
+fn sorted_coordinates(points: &[[f32; 3]]) -> Vec<f32> {
+    const KEPT: usize = 64;
+    let mut values = Vec::with_capacity(3 * KEPT);
+    for axis in 0..3 {
+        let mut along: Vec<f32> = points.iter().map(|p| p[axis]).collect();
+        along.sort_by(f32::total_cmp);
+        values.extend((0..KEPT).map(|i| along[i * (along.len() - 1) / (KEPT - 1)]));
+    }
+    values
+}
+
+impl PointJepa {
+    fn collate(
+        &self,
+        clouds: &[Cloud],
+        starts: &[[usize; 2]],
+        pose: Option<&Pose>,
+        masks: Option<jepa_core::masks::MaskSet>,
+    ) -> Result<GroupBatch> {
+        let PointJepaConfig { augment, groups, .. } = &self.config;
+        let (mut values, mut centres) = (Vec::new(), Vec::new());
+        for (cloud, [subsample, first]) in clouds.iter().zip(starts) {
+            let points = match pose {
+                Some(pose) => augment.apply(cloud.points(), *subsample, pose)?,
+                None => augment.clean(cloud.points(), *subsample)?,
+            };
+            let cut = groups.cut(&points, first % points.len().max(1))?;
+            values.extend(cut.values);
+            centres.extend(cut.centres.as_flattened());
+        }
+        GroupBatch::new(values, centres, [clouds.len(), groups.groups, groups.size], masks)
+            .map_err(|e| Error::config("model", e.to_string()))
+    }
+}
+
+/// Configurations.
+pub mod presets {
+    use super::*;
+
+    /// Steps of an official epoch: 41,952 clouds in batches of 512, the last one dropped.
+    const EPOCH: u64 = 81;
+
+    /// The released pre-training on ShapeNet55.
+    pub(crate) fn official() -> RunConfig<PointJepaConfig> {
+        RunConfig {
+            data: DataConfig { source: "shapenet55".into(), threads: 8 },
+            run: RunSection {
+                steps: 500 * EPOCH,
+                batch: 512,
+                seed: 1,
+                replicas: None,
+                checkpoint_every: 5 * EPOCH,
+                keep: 3,
+                diagnose_every: 5 * EPOCH,
+            },
+            schedule: ScheduleConfig {
+                lr_start: 1e-5,
+                lr: 1e-3,
+                lr_final: 1e-6,
+                warmup: 30.0 / 500.0,
+                decay: 0.05,
+                decay_final: 0.05,
+                momentum: 0.9995,
+                momentum_final: 0.99999,
+                stretch: 1.0,
+                lr_law: RateLaw::Epoch { steps: EPOCH },
+                momentum_law: MomentumLaw::LinearAfterTwoCopies,
+            },
+            optimizer: AdamWConfig { decays: DecayRule::All, ..Default::default() },
+            target: TargetSource::Ema,
+            objective: ObjectiveConfig {
+                distance: DistanceConfig::SmoothL1 { beta: 2.0 },
+                normalise_targets: Some(1e-5),
+                regularisers: Vec::new(),
+            },
+            guard: Default::default(),
+            probe: ProbeConfig { pool: Pool::MaxMean, network: Network::Student, ..Default::default() },
+            model: PointJepaConfig {
+                augment: AugmentConfig::default(),
+                groups: GroupConfig::default(),
+                blocks: BlockConfig::default(),
+                encoder: EncoderConfig { width: 384, depth: 12, heads: 6, mlp_ratio: 4.0, eps: 1e-5 },
+                encoder_noise: NoiseConfig { dropout: 0.1, attention: 0.05, path: 0.25, path_grows: true },
+                predictor: PredictorConfig { width: 192, depth: 6, heads: 6 },
+                predictor_noise: NoiseConfig { dropout: 0.1, attention: 0.05, path: 0.25, path_grows: false },
+                init: InitScheme::PyTorch,
+            },
+        }
+    }
+
+    /// The recipe on a scale of two cores.
+    fn scaled(
+        steps: u64,
+        batch: usize,
+        encoder: EncoderConfig,
+        predictor: PredictorConfig,
+        points: usize,
+        groups: usize,
+    ) -> RunConfig<PointJepaConfig> {
+        let mut config = official();
+        config.data = DataConfig { source: "builtin".into(), threads: 2 };
+        config.run =
+            RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 500, keep: 3, diagnose_every: 250 };
+        config.schedule = ScheduleConfig {
+            warmup: 0.1,
+            momentum: 0.99,
+            momentum_final: 0.9999,
+            lr_law: RateLaw::Step,
+            ..config.schedule
+        };
+        config.model.augment.points = points;
+        config.model.groups.groups = groups;
+        config.model.groups.size = 16;
+        config.model.encoder = encoder;
+        config.model.predictor = predictor;
+        config.model.encoder_noise = NoiseConfig::default();
+        config.model.predictor_noise = NoiseConfig::default();
+        config
+    }
+
+    pub(super) fn all() -> Vec<Preset<PointJepaConfig>> {
+        let preset = |name, about, config| Preset { name, about, config };
+        let encoder = |width, depth, heads| EncoderConfig { width, depth, heads, mlp_ratio: 4.0, eps: 1e-5 };
+        let predictor = |width, depth, heads| PredictorConfig { width, depth, heads };
+        let mut tiny = scaled(40, 6, encoder(48, 2, 2), predictor(48, 1, 2), 128, 16);
+        tiny.run.checkpoint_every = 20;
+        tiny.run.diagnose_every = 20;
+        tiny.model.groups.size = 8;
+        vec![
+            preset(
+                "small",
+                "minutes on two cores: built-in synthetic CAD shapes, 0.9 M parameters",
+                scaled(1500, 32, encoder(96, 4, 4), predictor(48, 2, 2), 512, 32),
+            ),
+            preset("tiny", "seconds: for tests", tiny),
+            preset(
+                "official",
+                "ShapeNet55, 500 epochs (configs/Point-JEPA/pretraining/shapenet.yaml); give --data shapenet55:PATH",
+                official(),
+            ),
+        ]
+    }
+}

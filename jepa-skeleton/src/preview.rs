@@ -1,0 +1,57 @@
+//! A sample as a picture: the first person's bones in a few frames, side by side.
+
+use jepa_core::plugin::Preview;
+
+use crate::data::Sequence;
+
+/// Pixels of one pose.
+const WIDTH: usize = 48;
+const HEIGHT: usize = 96;
+/// Poses shown.
+const POSES: usize = 4;
+
+/// The poses in RGB; the grid is that of the tokens, segments by joints.
+pub fn preview(sequence: &Sequence, grid: [usize; 2]) -> Preview {
+    let mut rgb = vec![0u8; WIDTH * POSES * HEIGHT * 3];
+    let valid = sequence.valid().max(1);
+    let pose = |at: usize| sequence.pose((at * (valid - 1)) / (POSES - 1), 0);
+    let all: Vec<[f32; 2]> =
+        (0..POSES).flat_map(|at| pose(at).chunks_exact(3).map(|p| [p[0], p[1]])).filter(|p| *p != [0.0; 2]).collect();
+    let bound = |axis: usize, start: f32, pick: fn(f32, f32) -> f32| all.iter().map(|p| p[axis]).fold(start, pick);
+    let low = [bound(0, f32::INFINITY, f32::min), bound(1, f32::INFINITY, f32::min)];
+    let high = [bound(0, f32::NEG_INFINITY, f32::max), bound(1, f32::NEG_INFINITY, f32::max)];
+    let scale =
+        (0.9 * WIDTH as f32 / (high[0] - low[0]).max(1e-6)).min(0.9 * HEIGHT as f32 / (high[1] - low[1]).max(1e-6));
+    for at in 0..POSES {
+        let joints: Vec<Option<[f32; 2]>> = pose(at)
+            .chunks_exact(3)
+            .map(|p| {
+                (p[0] != 0.0 || p[1] != 0.0).then(|| {
+                    [
+                        (at * WIDTH) as f32 + WIDTH as f32 / 2.0 + (p[0] - 0.5 * (low[0] + high[0])) * scale,
+                        HEIGHT as f32 / 2.0 - (p[1] - 0.5 * (low[1] + high[1])) * scale,
+                    ]
+                })
+            })
+            .collect();
+        for (joint, parent) in sequence.joints.parents.iter().enumerate() {
+            let Some(parent) = parent else { continue };
+            if let (Some(Some(a)), Some(Some(b))) = (joints.get(joint), joints.get(*parent as usize)) {
+                line(&mut rgb, *a, *b);
+            }
+        }
+    }
+    Preview { width: WIDTH * POSES, height: HEIGHT, rgb, grid }
+}
+
+fn line(rgb: &mut [u8], a: [f32; 2], b: [f32; 2]) {
+    let steps = ((b[0] - a[0]).abs().max((b[1] - a[1]).abs()).ceil() as usize).clamp(1, 256);
+    for i in 0..=steps {
+        let t = i as f32 / steps as f32;
+        let (x, y) = (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t);
+        if x >= 0.0 && y >= 0.0 && (x as usize) < WIDTH * POSES && (y as usize) < HEIGHT {
+            let at = 3 * (y as usize * WIDTH * POSES + x as usize);
+            rgb[at..at + 3].copy_from_slice(&[90, 200, 250]);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! One variant a file.
+
+pub mod s_jepa;
