@@ -11,7 +11,7 @@
 //! | [`objective`] | D, target normalisation, weighted regularisers |
 //! | [`collapse`] | the EMA target, regularisers, figures that show a collapse |
 //! | [`nn`] | positions, attention, pre-norm block, encoder, predictor, initial weights |
-//! | [`masked`] | masked prediction on patches: the networks of I-JEPA, for any tokens
+//! | [`masked`] | masked prediction on patches: the networks of I-JEPA, for any tokens |
 //! | [`masks`] | index sets as checked types, their batch order, block samplers |
 //! | [`data`] | sources, ordered prefetch, quarantine |
 //! | [`train`] | the loop on one page, schedules, optimiser, replicas, guard |
@@ -19,6 +19,7 @@
 //! | [`probe`] | k-NN, linear and low-shot probes with their floors |
 //! | [`runlog`] | the run folder and its events |
 //! | [`plugin`] | descriptor, registry, conformance suite |
+//! | [`recorded`] | numbers of a reference implementation, for parity tests |
 //! | [`device`], [`random`], [`host`], [`error`] | engines by name, randomness as a function, values in host memory, one error |
 //!
 //! | feature | engine |
@@ -42,6 +43,7 @@ pub mod objective;
 pub mod plugin;
 pub mod probe;
 pub mod random;
+pub mod recorded;
 pub mod runlog;
 pub mod train;
 

@@ -219,10 +219,10 @@ fn between([low, high]: [f64; 2], draw: &mut impl Draw) -> f32 {
 /// The first `len` positions of a place among `count`.
 fn positions(place: &Place, len: usize, count: usize) -> Result<Vec<u32>> {
     let found: Vec<u32> = match place {
-        Place::Start(start) => (*start as u32..).take(len).collect(),
-        Place::Order(order) => order.iter().copied().take(len).collect(),
+        Place::Start(start) => (0..count as u32).skip(*start).take(len).collect(),
+        Place::Order(order) => order.iter().copied().filter(|&at| (at as usize) < count).take(len).collect(),
     };
-    if len > count || found.len() < len || found.iter().any(|&at| at as usize >= count) {
+    if found.len() < len {
         return Err(Error::config("masks", format!("a block of {len} of {count} tokens does not fit at {place:?}")));
     }
     Ok(found)

@@ -8,8 +8,8 @@
 //! | `predictor.positional_encoding.{fc1,fc2}` | `predictor.positional_encoding.{0,2}` |
 //! | `predictor.*` | `predictor.*` |
 //!
-//! `mask_token` and `predictor.predictor_norm` of the official code are never used and are left out, aloud in no way:
-//! they have no influence on any number.
+//! `mask_token` and `predictor.predictor_norm` of the official code are never used: no number depends on them, and they
+//! are left out.
 
 use jepa_core::checkpoint::{Foreign, Named, encode};
 use jepa_core::error::{Error, KeyReport, Result};
@@ -35,7 +35,8 @@ const PARTS: [(&str, &str); 8] = [
 const UNUSED: [&str; 5] =
     ["mask_token", "predictor.predictor_norm.", "teacher.online_model.", "teacher.initted", "teacher.step"];
 
-fn ours(official: &str) -> Option<String> {
+/// Our name of an official parameter of the student or the predictor.
+pub fn ours(official: &str) -> Option<String> {
     let renamed = |name: &str| {
         let part = PARTS.iter().find(|(_, theirs)| name.contains(&format!("{theirs}.")));
         part.map_or_else(|| name.to_owned(), |(ours, theirs)| name.replacen(theirs, ours, 1))
@@ -62,8 +63,14 @@ pub fn import(foreign: &Foreign) -> Result<Imported<PointJepaConfig>> {
         }
     }
     let (mut student, mut teacher, mut unexpected) = (Named::new(), Named::new(), Vec::new());
+    // A Lightning checkpoint holds the networks below `state_dict`; beside it lie the optimiser's state and the like.
+    let wrapped = foreign.tensors.keys().any(|name| name.starts_with("state_dict."));
     for (name, (shape, values)) in &foreign.tensors {
-        let name = name.strip_prefix("state_dict.").unwrap_or(name);
+        let name = match name.strip_prefix("state_dict.") {
+            Some(name) => name,
+            None if wrapped => continue,
+            None => name,
+        };
         if UNUSED.iter().any(|unused| name.starts_with(unused)) || name.ends_with("num_batches_tracked") {
             continue;
         }

@@ -71,54 +71,61 @@ fn ball(points: &Columns, centre: [f32; 3], limit: f32, count: usize, found: &mu
     }
 }
 
-/// Three passes over one centre's distances. The smallest distance of each of at least `count` disjoint groups of
-/// points is known first; the `count`-th smallest of those bounds the distance of the `count`-th neighbour, so that few
-/// points are left to sort.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+/// Finds the nearest points of each centre without sorting all of them. The smallest distance of each of at least
+/// `count` disjoint groups of points is known first; the `count`-th smallest of those bounds the distance of the
+/// `count`-th neighbour, so that half of the groups and nearly all points are out.
 fn search(points: &Columns, centres: &[[f32; 3]], count: usize, found: &mut Vec<u32>) {
-    let [xs, ys, zs] = points.chunks();
-    // A group is one lane of some successive chunks; twice as many groups as neighbours leave few candidates.
-    let span = (xs.len() * LANES / (2 * count)).max(1);
-    // Distances are not negative: their bits, as whole numbers, are ordered as they are.
-    let mut distances = vec![[0i32; LANES]; xs.len()];
-    let mut smallest: Vec<i32> = Vec::with_capacity(xs.len().div_ceil(span) * LANES);
-    let mut candidates: Vec<u64> = Vec::with_capacity(4 * count);
+    let filled = points.chunks()[0].len() * LANES;
+    // Group g holds the points g, g + groups, g + 2 groups, ..; there are about twice as many groups as neighbours.
+    let size = (filled / (2 * count)).max(1);
+    let groups = filled.div_ceil(size);
+    // Distances as their bits in whole numbers: they are not negative, and so have the same order.
+    let mut distances = vec![i32::MAX; groups * size];
+    let (mut least, mut order) = (vec![0; groups], vec![0; groups]);
+    // The distance in the upper half of a key, the index in the lower.
+    let mut keys = vec![0u64; distances.len() + 1];
     for &centre in centres {
-        smallest.clear();
-        let mut lanes = [i32::MAX; LANES];
-        for (chunk, (((x, y), z), distance)) in xs.iter().zip(ys).zip(zs).zip(&mut distances).enumerate() {
-            let d = squared(x, y, z, centre);
-            for i in 0..LANES {
-                distance[i] = d[i].to_bits() as i32;
-                lanes[i] = lanes[i].min(distance[i]);
-            }
-            if (chunk + 1) % span == 0 || chunk + 1 == xs.len() {
-                smallest.extend_from_slice(&lanes);
-                lanes = [i32::MAX; LANES];
+        measure(points, centre, &mut distances);
+        fold(&distances, &mut least);
+        order.copy_from_slice(&least);
+        let bound = if groups >= count { *order.select_nth_unstable(count - 1).1 } else { i32::MAX };
+        let mut len = 0;
+        for group in (0..groups).filter(|&group| least[group] <= bound) {
+            for index in (group..points.len()).step_by(groups) {
+                keys[len] = (distances[index] as u64) << 32 | index as u64;
+                len += usize::from(distances[index] <= bound);
             }
         }
-        let bound = if smallest.len() >= count { *smallest.select_nth_unstable(count - 1).1 } else { i32::MAX };
-        candidates.clear();
-        for (chunk, d) in distances.iter().enumerate() {
-            let mut near = 0u32;
-            for (i, d) in d.iter().enumerate() {
-                near |= u32::from(*d <= bound) << i;
-            }
-            while near != 0 {
-                let lane = near.trailing_zeros() as usize;
-                near &= near - 1;
-                let index = chunk * LANES + lane;
-                if index < points.len() {
-                    candidates.push((d[lane] as u64) << 32 | index as u64);
-                }
-            }
+        let mut nearest = &mut keys[..len];
+        if len > 2 * count {
+            nearest.select_nth_unstable(count - 1);
+            nearest = &mut nearest[..count];
         }
-        if candidates.len() > 2 * count {
-            candidates.select_nth_unstable(count - 1);
-            candidates.truncate(count);
+        nearest.sort_unstable();
+        found.extend(nearest.iter().take(count).map(|key| *key as u32));
+    }
+}
+
+/// The distance of every point to the centre.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn measure(points: &Columns, centre: [f32; 3], distances: &mut [i32]) {
+    let [xs, ys, zs] = points.chunks();
+    for (((x, y), z), distance) in xs.iter().zip(ys).zip(zs).zip(distances.as_chunks_mut::<LANES>().0) {
+        let d = squared(x, y, z, centre);
+        for i in 0..LANES {
+            distance[i] = d[i].to_bits() as i32;
         }
-        candidates.sort_unstable();
-        found.extend(candidates.iter().take(count).map(|key| *key as u32));
+    }
+}
+
+/// The least distance of every group.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn fold(distances: &[i32], least: &mut [i32]) {
+    least.fill(i32::MAX);
+    for part in distances.chunks_exact(least.len()) {
+        for (least, d) in least.iter_mut().zip(part) {
+            *least = (*least).min(*d);
+        }
     }
 }
 

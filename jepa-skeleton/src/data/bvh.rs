@@ -329,7 +329,7 @@ mod tests {
             (with("ROOT", "JOINT"), "`JOINT` at the wrong place"),
             (with("MOTION", "}"), "closes nothing"),
             (with("HIERARCHY", "once"), "expected `HIERARCHY`"),
-            (refusal(&EXAMPLE[..200]), "cut off"),
+            (refusal(EXAMPLE.split("MOTION").next().unwrap()), "cut off"),
             (refusal(&format!("HIERARCHY ROOT a {{ {}", "JOINT b { ".repeat(600))), "more than 512 joints"),
             (refusal("HIERARCHY ROOT a { } MOTION Frames: 9 Frame Time: 1"), "9 frames of 0 channels"),
         ] {

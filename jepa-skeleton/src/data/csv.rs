@@ -32,7 +32,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Sequence> {
     let columns = first.split(mark).count();
     let named = first.split(mark).any(|word| word.trim().parse::<f32>().is_err() && !word.trim().is_empty());
     let header = named.then(|| first.split(mark).map(|word| word.trim().trim_matches('"')).collect::<Vec<_>>());
-    let flat = header.as_ref().is_some_and(|names| !names.iter().any(|name| name.to_lowercase().ends_with('z')));
+    let flat = header.as_ref().is_some_and(|names| !names.iter().any(|name| axis_letter(name) == Some('z')));
     let axes = if flat { 2 } else { 3 };
     if columns == 0 || !columns.is_multiple_of(axes) || columns / axes > MAX_JOINTS {
         let problem = format!("{columns} columns; expected {axes} for each of 1 to {MAX_JOINTS} joints");
@@ -62,6 +62,11 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Sequence> {
     }
     let joints = joints(header.as_deref(), columns / axes, axes);
     Sequence::new(joints, frames, 1, values).map_err(|error| Error::format(path, error.to_string()))
+}
+
+/// The axis in the name of a column: the last letter of `nose_z`, `z0` and `Z`.
+fn axis_letter(name: &str) -> Option<char> {
+    name.trim_end_matches(|c: char| c.is_ascii_digit()).chars().last().map(|letter| letter.to_ascii_lowercase())
 }
 
 fn separator(line: &str) -> char {

@@ -2,7 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jepa_core::data::{DataSpec, Split};
@@ -157,17 +157,18 @@ fn read_all(spec: &DataSpec) -> Result<usize> {
     Ok(total)
 }
 
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+fn write(folder: &Path, name: &str, bytes: &[u8]) {
     let path = folder.join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // A file that is cut to nothing and written again is flushed to the disk by some file systems; a new one is not.
+    let _ = std::fs::remove_file(&path);
     std::fs::write(&path, bytes).unwrap();
-    path
 }
 
 #[test]
 fn damaged_files_of_every_format_give_an_error_or_a_sequence_in_little_time_and_memory() {
-    let start = Instant::now();
     for case in cases() {
+        let start = Instant::now();
         let dir = tempfile::tempdir().unwrap();
         for (name, bytes) in &case.files {
             write(dir.path(), name, bytes);
@@ -195,8 +196,8 @@ fn damaged_files_of_every_format_give_an_error_or_a_sequence_in_little_time_and_
             assert!(begun.elapsed() < Duration::from_secs(2), "{}, mutation {mutation} takes too long", case.name);
         }
         assert!(refused > MUTATIONS / 20, "{}: only {refused} refused", case.name);
+        println!("{}: {refused} of {MUTATIONS} refused in {:.2} s", case.name, start.elapsed().as_secs_f32());
     }
-    println!("{:.1} s", start.elapsed().as_secs_f32());
 }
 
 #[test]

@@ -9,6 +9,15 @@
 //! Every recording is a function of its number alone ([`VERSION`] is part of the seed). As in NTU RGB+D the cameras see
 //! one performance from three sides (45, 0 and -45 degrees); a performance depends on performer, repetition and action.
 //! Nothing here was recorded: whatever is shown or measured on it is to be called synthetic.
+//!
+//! What is easy about it, measured with 5 nearest neighbours on standardised values across performers:
+//!
+//! | features | 15 classes | within [`ORDER_PAIRS`] |
+//! |---|---|---|
+//! | the middle frame | 77 % | 45 % |
+//! | mean pose | 85 % | 51 % |
+//! | mean and deviation of the pose | 86 % | 48 % |
+//! | the clip in 16 frames | 94 % | 96 % |
 
 mod body;
 mod fault;
@@ -226,7 +235,7 @@ mod tests {
         assert_eq!(recording(COUNT), None);
         assert_eq!(VERSION, 1, "a new version needs new places here");
         let place = one.frames[10][0].joints[3].map(|value| (value * 100.0).round() / 100.0);
-        assert_eq!((one.frames.len(), place), (0, [0.0; 3]));
+        assert_eq!((one.frames.len(), place), (71, [-0.09, 0.73, 2.78]));
     }
 
     #[test]
