@@ -224,14 +224,14 @@ fn a_picture_smaller_than_a_patch_is_enlarged() {
 
 #[test]
 fn names_that_nothing_is_registered_under() {
-    run(&["train", "i-jpea"]).refuses(&["unknown variant `i-jpea`", "did you mean `i-jepa`?"]);
+    run(&["train", "i-jpea"]).refuses(&["unknown variant `i-jpea`", "did you mean `i-jepa`"]);
     run(&["train", "i-jepa", "--preset", "smal"]).refuses(&[
         "unknown preset `smal`",
         "did you mean `small`",
         "known: ",
     ]);
     run(&["train", "i-jepa", "--device", "quantum"]).refuses(&["unknown engine `quantum`", "known: auto, cpu"]);
-    run(&["bench", "i-jpea"]).refuses(&["did you mean `i-jepa`?"]);
+    run(&["bench", "i-jpea"]).refuses(&["did you mean `i-jepa`"]);
 }
 
 #[test]
@@ -389,5 +389,5 @@ fn the_list_of_variants_is_one_json_object() {
     assert_eq!(ended.out.trim_end().lines().count(), 1);
     let ids: Vec<&str> =
         object["variants"].as_array().unwrap().iter().map(|v| v["description"]["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["i-jepa"]);
+    assert_eq!(ids, ["i-jepa", "point-jepa", "s-jepa"]);
 }

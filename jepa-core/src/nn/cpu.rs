@@ -238,6 +238,12 @@ impl Room {
         Self { len: values.len(), values }
     }
 
+    /// Appends values that products are added to.
+    fn extend<'a>(&mut self, parts: impl Iterator<Item = &'a [f32]>) {
+        parts.for_each(|part| self.values.extend_from_slice(part));
+        self.len = self.values.len();
+    }
+
     /// The values.
     ///
     /// # Safety
@@ -303,20 +309,25 @@ fn dense(columns: usize) -> View {
 
 /// x[rows, inputs] weight[inputs, outputs], and the bias when there is one.
 pub(super) fn linear(x: &[f32], weight: &[f32], outputs: usize, bias: Option<&[f32]>) -> Vec<f32> {
+    /// Rows whose results stay in the cache between the bias and the product.
+    const BLOCK: usize = 128;
     let inputs = weight.len() / outputs;
     let rows = x.len() / inputs;
-    let mut y = match bias {
-        Some(bias) => {
-            let mut y = Vec::with_capacity(rows * outputs);
-            (0..rows).for_each(|_| y.extend_from_slice(bias));
-            Room::filled(y)
-        }
-        None => Room::new(rows * outputs),
+    let (input, output) = (dense(inputs), dense(outputs));
+    let Some(bias) = bias else {
+        let mut y = Room::new(rows * outputs);
+        matmul([rows, outputs, inputs], &mut y, output, x, input, weight, output, false);
+        // SAFETY: the product covers rows x outputs.
+        return unsafe { y.written() };
     };
-    let add = bias.is_some();
-    matmul([rows, outputs, inputs], &mut y, dense(outputs), x, dense(inputs), weight, dense(outputs), add);
-    // SAFETY: the product covers rows x outputs.
-    unsafe { y.written() }
+    let mut y = Room::filled(Vec::with_capacity(rows * outputs));
+    for start in (0..rows).step_by(BLOCK) {
+        let count = BLOCK.min(rows - start);
+        y.extend((0..count).map(|_| bias));
+        let (at, from) = (View { start: start * outputs, ..output }, View { start: start * inputs, ..input });
+        matmul([count, outputs, inputs], &mut y, at, x, from, weight, output, true);
+    }
+    y.values
 }
 
 /// Gradients of input and weight of [`linear`]; that of the input only when it is asked for. That of the bias is
