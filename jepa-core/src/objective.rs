@@ -235,7 +235,7 @@ impl Objective {
         !self.regularisers.is_empty()
     }
 
-    /// The regularisers on embeddings of the whole batch, in the order of [`Self::statistics_inputs`]: their weighted
+    /// The regularisers on embeddings of the whole batch, in the order of [`Self::pooled`]: their weighted
     /// sum and each by itself.
     pub fn penalty(&self, embeddings: &[Tensor<2>]) -> Option<Loss> {
         let mut terms = Vec::new();

@@ -203,7 +203,7 @@ mod tests {
         for sample in 0..20 {
             let mut draw = Stream::new(1, Purpose::Augment, 1, sample);
             let pose = config.pose(&mut draw);
-            assert!(pose.scale.iter().all(|s| (0.8..1.2).contains(s)) && pose.angle.abs() <= 3.1416);
+            assert!(pose.scale.iter().all(|s| (0.8..1.2).contains(s)) && pose.angle.abs() <= std::f32::consts::PI);
             let cloud = cloud(500);
             let points = config.apply(&cloud, config.start(cloud.len(), &mut draw), &pose).unwrap();
             assert_eq!(points.len(), 128);

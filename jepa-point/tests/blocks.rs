@@ -1,5 +1,7 @@
 //! Target and context blocks against index sets recorded by `tests/reference/blocks.py` from the official samplers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use jepa_core::random::{Draw as _, TorchStream};
 use jepa_point::masks::{BlockConfig, BlockDraws, Blocks, ContextKind, Place, Selection, TargetKind};
 use safetensors::{Dtype, SafeTensors};

@@ -1,5 +1,7 @@
 //! Point-JEPA is held to the promises of every variant.
 
+#![allow(clippy::unwrap_used)]
+
 use jepa_point as _;
 
 #[test]

@@ -2,6 +2,8 @@
 //! points and loss, the gradient of every parameter, one update, one step of the teacher. Weights come out of the
 //! recorded checkpoint by the importer.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::PathBuf;
 
 use burn::module::Module as _;
@@ -61,9 +63,9 @@ impl Small {
         let [points, centres] = ["points", "centres"].map(|name| self.recorded.f32(name).unwrap());
         let (knn, order) = (self.recorded.rows("knn").unwrap(), self.recorded.rows("order").unwrap());
         let (mut values, mut places) = (Vec::new(), Vec::new());
-        for cloud in 0..3 {
-            for place in 0..16 {
-                let group = if sorted { order[cloud][place] as usize } else { place };
+        for (cloud, order) in order.iter().enumerate() {
+            for (place, next) in order.iter().enumerate() {
+                let group = if sorted { *next as usize } else { place };
                 let centre = &centres[(cloud * 16 + group) * 3..][..3];
                 places.extend(centre);
                 for member in &knn[cloud * 16 + group] {

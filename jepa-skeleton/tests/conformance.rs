@@ -1,5 +1,7 @@
 //! S-JEPA is held to the promises of every variant.
 
+#![allow(clippy::unwrap_used)]
+
 use jepa_skeleton as _;
 
 #[test]

@@ -1,6 +1,8 @@
 //! One training step of a small S-JEPA, recorded by `tests/reference/model.py`: MAMP's encoder and decoder, the paper's
 //! loss with its centre, every gradient, one update, one step of the teacher.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::PathBuf;
 
 use burn::prelude::*;

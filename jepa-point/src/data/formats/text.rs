@@ -20,7 +20,7 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// The line up to a comment sign.
-pub(super) fn before<'a>(line: &'a [u8], sign: u8) -> &'a [u8] {
+pub(super) fn before(line: &[u8], sign: u8) -> &[u8] {
     let end = line.iter().position(|b| *b == sign).unwrap_or(line.len());
     line[..end].trim_ascii_end()
 }
