@@ -97,6 +97,8 @@ pub enum ProbeKind {
     Linear,
     /// The linear probe with a few labels a class.
     LowShot,
+    /// A learned query over all tokens.
+    Attentive,
 }
 
 /// What `probe` is asked to do.
@@ -413,6 +415,9 @@ fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeReport> {
     let train = trained.open_data(&data, Split::Train)?;
     let test = trained.open_data(&data, Split::Test)?;
     let limits = &config.probe;
+    if request.kind == ProbeKind::Attentive {
+        return attentive(&trained, &untrained, [train.as_ref(), test.as_ref()], limits);
+    }
     let pairs = [
         (
             "trained encoder",
@@ -435,6 +440,26 @@ fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeReport> {
     Ok(ProbeReport { kind: request.kind, data: train.describe(), train: bank.len(), test: queries.len(), rows })
 }
 
+/// The attentive probe of the trained and the untrained encoder; raw inputs have no tokens to look at.
+fn attentive<V: Variant>(
+    trained: &Frozen<V>,
+    untrained: &Frozen<V>,
+    [train, test]: [&dyn crate::data::Source<Sample = V::Sample>; 2],
+    config: &ProbeConfig,
+) -> Result<ProbeReport> {
+    let mut rows = Vec::new();
+    let mut counts = [0, 0];
+    for (name, frozen) in [("trained encoder", trained), ("untrained encoder", untrained)] {
+        let bank = frozen.token_table(train, config.attentive.max_train.min(config.max_train))?;
+        let queries = frozen.token_table(test, config.max_test)?;
+        counts = [bank.rows.len(), queries.rows.len()];
+        let accuracy = probe::attentive_accuracy(&bank, &queries, &config.attentive, trained.replicas())?;
+        rows.push(ProbeLine { features: name.to_owned(), shots: None, accuracy: 100.0 * accuracy, deviation: None });
+    }
+    let [bank, queries] = counts;
+    Ok(ProbeReport { kind: ProbeKind::Attentive, data: train.describe(), train: bank, test: queries, rows })
+}
+
 fn lines(
     name: &str,
     bank: &Features,
@@ -451,6 +476,8 @@ fn lines(
     Ok(match kind {
         ProbeKind::Knn => vec![line(probe::knn_accuracy(bank, queries, config)?)],
         ProbeKind::Linear => vec![line(probe::linear_accuracy(bank, queries)?)],
+        // Pooled features have no tokens; see `attentive`.
+        ProbeKind::Attentive => Vec::new(),
         ProbeKind::LowShot => config
             .shots
             .iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::prelude::*;
 
-use super::{Features, Network, Pool};
+use super::{Features, Network, Pool, TokenTable};
 use crate::checkpoint::{self, Disk};
 use crate::data::{DataSpec, Source, Split};
 use crate::device::Engine;
@@ -123,6 +123,22 @@ impl<V: Variant> Frozen<V> {
         collect(source, limit, |samples| self.pooled(samples))
     }
 
+    /// All tokens of the first `limit` samples of a source that can be read.
+    pub fn token_table(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<TokenTable> {
+        let mut tokens = 0;
+        let rows = collect(source, limit, |samples| {
+            let ([_, count, _], values) = self.tokens(samples)?;
+            tokens = count;
+            Ok(values)
+        })?;
+        Ok(TokenTable { rows, tokens })
+    }
+
+    /// The workers that share a forward pass.
+    pub fn replicas(&self) -> &Replicas {
+        &self.workers
+    }
+
     /// Raw values of the first `limit` samples of a source that can be read.
     pub fn raw(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<Features> {
         collect(source, limit, |samples| {
@@ -157,7 +173,7 @@ pub fn readable<S: Send>(source: &dyn Source<Sample = S>, limit: usize) -> Vec<S
 fn collect<S: Send>(
     source: &dyn Source<Sample = S>,
     limit: usize,
-    values_of: impl Fn(&[S]) -> Result<Vec<f32>>,
+    mut values_of: impl FnMut(&[S]) -> Result<Vec<f32>>,
 ) -> Result<Features> {
     // Evenly spaced, so that a source sorted by class gives every class.
     let count = source.len().min(limit);

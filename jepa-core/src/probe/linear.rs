@@ -103,7 +103,7 @@ impl Problem {
     }
 }
 
-fn one_hot(labels: &[u32], classes: usize) -> Tensor<2> {
+pub(super) fn one_hot(labels: &[u32], classes: usize) -> Tensor<2> {
     let mut values = vec![0f32; labels.len() * classes];
     labels.iter().enumerate().for_each(|(i, l)| values[i * classes + *l as usize] = 1.0);
     Tensor::from_data(TensorData::new(values, [labels.len(), classes]), &Device::flex())

@@ -1,11 +1,13 @@
-//! What frozen features are worth: k-NN, linear and low-shot probes, with the floors beside them.
+//! What frozen features are worth: k-NN, linear, attentive and low-shot probes, with the floors beside them.
 
+mod attentive;
 mod features;
 mod file;
 mod frozen;
 mod knn;
 mod linear;
 
+pub use attentive::{AttentiveConfig, TokenTable, attentive_accuracy};
 pub use features::Features;
 pub use file::{check_features_file, write_features};
 pub(crate) use frozen::open_run;
@@ -41,6 +43,8 @@ pub struct ProbeConfig {
     pub pool: Pool,
     /// Which copy of the encoder is probed.
     pub network: Network,
+    /// The attentive probe.
+    pub attentive: AttentiveConfig,
 }
 
 /// How the tokens of a sample become one vector.
@@ -86,6 +90,7 @@ impl Default for ProbeConfig {
             draws: 5,
             pool: Pool::Mean,
             network: Network::Target,
+            attentive: AttentiveConfig::default(),
         }
     }
 }
@@ -104,7 +109,7 @@ impl ProbeConfig {
                 "neighbours, temperature, max_train, max_test and draws must be positive",
             ));
         }
-        Ok(())
+        self.attentive.check()
     }
 }
 

@@ -6,26 +6,20 @@ use super::LANES;
 /// be finite, as those of a [`Cloud`](crate::data::Cloud) are.
 #[derive(Debug, Clone)]
 pub struct Columns {
-    x: Vec<[f32; LANES]>,
-    y: Vec<[f32; LANES]>,
-    z: Vec<[f32; LANES]>,
+    axes: [Vec<f32>; 3],
     len: usize,
 }
 
 impl Columns {
     /// The columns of [count][x, y, z].
     pub fn new(points: &[[f32; 3]]) -> Self {
+        let filled = points.len().next_multiple_of(LANES);
         let column = |axis: usize| {
-            let chunk = |chunk: &[[f32; 3]]| {
-                let mut lanes = [f32::INFINITY; LANES];
-                for (lane, point) in lanes.iter_mut().zip(chunk) {
-                    *lane = point[axis];
-                }
-                lanes
-            };
-            points.chunks(LANES).map(chunk).collect::<Vec<_>>()
+            let mut column: Vec<f32> = points.iter().map(|point| point[axis]).collect();
+            column.resize(filled, f32::INFINITY);
+            column
         };
-        Self { x: column(0), y: column(1), z: column(2), len: points.len() }
+        Self { axes: [column(0), column(1), column(2)], len: points.len() }
     }
 
     /// Number of points.
@@ -43,15 +37,23 @@ impl Columns {
     /// # Panics
     /// When there are not that many points.
     pub fn point(&self, index: usize) -> [f32; 3] {
-        let (chunk, lane) = (index / LANES, index % LANES);
-        [self.x[chunk][lane], self.y[chunk][lane], self.z[chunk][lane]]
+        [self.axes[0][index], self.axes[1][index], self.axes[2][index]]
     }
 
-    /// The coordinates, sixteen at a time; what is beyond the last point is infinite.
+    /// Number of points with what fills the last register.
+    pub(super) fn filled(&self) -> usize {
+        self.axes[0].len()
+    }
+
+    /// The coordinates; what is beyond the last point is infinite.
+    pub(super) fn axes(&self) -> [&[f32]; 3] {
+        [&self.axes[0], &self.axes[1], &self.axes[2]]
+    }
+
+    /// The coordinates, sixteen at a time.
     pub(super) fn chunks(&self) -> [&[[f32; LANES]]; 3] {
-        // One length for all three lets the compiler drop the bounds checks.
-        let count = self.x.len();
-        [&self.x[..count], &self.y[..count], &self.z[..count]]
+        let [x, y, z] = self.axes();
+        [x.as_chunks().0, y.as_chunks().0, z.as_chunks().0]
     }
 }
 

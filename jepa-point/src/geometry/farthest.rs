@@ -4,8 +4,7 @@ use jepa_core::error::{Error, Result};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::columns::squared;
-use super::{Columns, LANES};
+use super::Columns;
 
 /// The indices of `count` points, each the farthest from those chosen before it; the first is `start`.
 ///
@@ -31,43 +30,51 @@ pub fn farthest_points_batch(clouds: &[Columns], count: usize, starts: &[usize])
     clouds.par_iter().zip(starts).map(|(cloud, start)| farthest_points(cloud, count, *start)).collect()
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
 fn choose(points: &Columns, start: usize, chosen: &mut [u32]) {
-    let [xs, ys, zs] = points.chunks();
     // Squared distance to the nearest chosen point; below zero for what is not to be chosen, where no distance
-    // reaches. As bits in whole numbers, whose order is that of the distances: a minimum of floats would be compiled to
-    // masked stores, which are three times slower.
-    let mut far = vec![[f32::MAX.to_bits() as i32; LANES]; xs.len()];
-    if let Some(last) = far.last_mut() {
-        let used = points.len() - (xs.len() - 1) * LANES;
-        last[used..].fill(-1);
-    }
+    // reaches. As bits in whole numbers, whose order is that of the distances: minimum and maximum of floats would be
+    // compiled to masked stores or one by one.
+    let mut far = vec![f32::MAX.to_bits() as i32; points.filled()];
+    far[points.len()..].fill(-1);
     let mut next = start;
     for slot in chosen {
         *slot = next as u32;
-        far[next / LANES][next % LANES] = -1;
-        let to = points.point(next);
-        // Every lane keeps its own first largest; the smallest index among the lanes' largest is the first of all.
-        let (mut best, mut place) = ([-1; LANES], [0u32; LANES]);
-        for (chunk, (((x, y), z), far)) in xs.iter().zip(ys).zip(zs).zip(&mut far).enumerate() {
-            let d = squared(x, y, z, to);
-            let (mut new_best, mut new_place) = ([0; LANES], [0; LANES]);
-            for i in 0..LANES {
-                far[i] = far[i].min(d[i].to_bits() as i32);
-                let better = far[i] > best[i];
-                new_best[i] = best[i].max(far[i]);
-                new_place[i] = if better { chunk as u32 } else { place[i] };
-            }
-            (best, place) = (new_best, new_place);
-        }
-        let mut first = (-1, u32::MAX);
-        for (i, (value, chunk)) in best.iter().zip(place).enumerate() {
-            let index = chunk * LANES as u32 + i as u32;
-            let better = *value > first.0 || (*value == first.0 && index < first.1);
-            first = if better { (*value, index) } else { first };
-        }
-        next = first.1 as usize;
+        far[next] = -1;
+        let largest = approach(points, points.point(next), &mut far);
+        next = first(&far, largest);
     }
+}
+
+/// Lowers the distances to those from `to`, where these are smaller, and gives the largest that is left.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn approach(points: &Columns, to: [f32; 3], far: &mut [i32]) -> i32 {
+    let ([xs, ys, zs], count) = (points.axes(), far.len());
+    // One length for all lets the compiler drop the bounds checks.
+    let (xs, ys, zs) = (&xs[..count], &ys[..count], &zs[..count]);
+    let mut largest = -1;
+    for i in 0..count {
+        let (dx, dy, dz) = (xs[i] - to[0], ys[i] - to[1], zs[i] - to[2]);
+        far[i] = far[i].min((dx * dx + dy * dy + dz * dz).to_bits() as i32);
+        largest = largest.max(far[i]);
+    }
+    largest
+}
+
+/// The first place of a value that is there.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
+fn first(values: &[i32], wanted: i32) -> usize {
+    const PART: usize = 64;
+    for (number, part) in values.chunks(PART).enumerate() {
+        let mut here = 0;
+        for value in part {
+            here |= i32::from(*value == wanted);
+        }
+        if here != 0 {
+            let at = part.iter().position(|value| *value == wanted).unwrap_or(0);
+            return number * PART + at;
+        }
+    }
+    0
 }
 
 #[cfg(test)]

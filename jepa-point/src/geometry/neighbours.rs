@@ -75,7 +75,7 @@ fn ball(points: &Columns, centre: [f32; 3], limit: f32, count: usize, found: &mu
 /// `count` disjoint groups of points is known first; the `count`-th smallest of those bounds the distance of the
 /// `count`-th neighbour, so that half of the groups and nearly all points are out.
 fn search(points: &Columns, centres: &[[f32; 3]], count: usize, found: &mut Vec<u32>) {
-    let filled = points.chunks()[0].len() * LANES;
+    let filled = points.filled();
     // Group g holds the points g, g + groups, g + 2 groups, ..; there are about twice as many groups as neighbours.
     let size = (filled / (2 * count)).max(1);
     let groups = filled.div_ceil(size);
@@ -108,13 +108,13 @@ fn search(points: &Columns, centres: &[[f32; 3]], count: usize, found: &mut Vec<
 
 /// The distance of every point to the centre.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn measure(points: &Columns, centre: [f32; 3], distances: &mut [i32]) {
-    let [xs, ys, zs] = points.chunks();
-    for (((x, y), z), distance) in xs.iter().zip(ys).zip(zs).zip(distances.as_chunks_mut::<LANES>().0) {
-        let d = squared(x, y, z, centre);
-        for i in 0..LANES {
-            distance[i] = d[i].to_bits() as i32;
-        }
+fn measure(points: &Columns, to: [f32; 3], distances: &mut [i32]) {
+    let ([xs, ys, zs], count) = (points.axes(), points.filled());
+    // One length for all lets the compiler drop the bounds checks.
+    let (xs, ys, zs, distances) = (&xs[..count], &ys[..count], &zs[..count], &mut distances[..count]);
+    for i in 0..count {
+        let (dx, dy, dz) = (xs[i] - to[0], ys[i] - to[1], zs[i] - to[2]);
+        distances[i] = (dx * dx + dy * dy + dz * dz).to_bits() as i32;
     }
 }
 

@@ -13,6 +13,8 @@ enum Kind {
     Knn,
     /// Logistic regression, penalty chosen on held-out training samples
     Linear,
+    /// A learned query over all tokens, several heads trained, the best chosen on held-out training samples
+    Attentive,
     /// The linear probe with 1, 5, 10 and 50 labels a class
     LowShot,
 }
@@ -39,6 +41,7 @@ impl Probe {
         let kind = match self.kind {
             Kind::Knn => ProbeKind::Knn,
             Kind::Linear => ProbeKind::Linear,
+            Kind::Attentive => ProbeKind::Attentive,
             Kind::LowShot => ProbeKind::LowShot,
         };
         let plugin = plugin::of_run(&self.weights)?;

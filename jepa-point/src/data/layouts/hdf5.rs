@@ -90,7 +90,9 @@ impl CloudArrays {
             labels.extend(found);
         }
         if classes.is_empty() {
-            classes = (0..=labels.iter().copied().max().unwrap_or(0)).map(|label| label.to_string()).collect();
+            // Numbers of ModelNet40, so that both parts agree.
+            let highest = labels.iter().copied().fold(39, u32::max);
+            classes = (0..=highest).map(|label| label.to_string()).collect();
         }
         let about = format!("{title} `{}`: {}", root.display(), counted(labels.len(), &classes));
         Ok(Self { files, labels, classes, about })
@@ -167,7 +169,7 @@ fn decode(bytes: Vec<u8>) -> Result<(Array, Vec<u32>), String> {
         }
     };
     let (data, shape) = open("data", 4)?;
-    let &[count, points, width @ 3..] = shape.as_slice() else {
+    let &[count, points, width @ (3..)] = shape.as_slice() else {
         return Err(format!("`data` has the shape {shape:?}, expected [clouds, points, 3 or more]"));
     };
     let (label, label_shape) = open("label", 8)?;
