@@ -1,6 +1,8 @@
-//! Where samples come from: sources, the ordered loader, quarantine.
+//! Where samples come from: sources, the ordered loader, quarantine; bounded reading and the held-out part for sources.
 
+pub mod file;
 mod loader;
+pub mod part;
 
 pub use loader::{Loader, LoaderConfig, Prepared, Quarantine, QuarantineEntry};
 

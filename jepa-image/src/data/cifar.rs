@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use jepa_core::data::{Source, Split};
 use jepa_core::error::{Error, Result};
 
-use super::file::{self, MAX_BYTES};
 use super::picture::Picture;
+use super::{MAX_BYTES, file};
 
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;

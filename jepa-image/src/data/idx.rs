@@ -10,9 +10,9 @@ use flate2::read::MultiGzDecoder;
 use jepa_core::data::{Source, Split};
 use jepa_core::error::{Error, Result};
 
-use super::file::{self, MAX_BYTES};
 use super::part;
 use super::picture::{MAX_SIDE, Picture};
+use super::{MAX_BYTES, file};
 
 /// Magic number of images: bytes in three dimensions.
 pub(super) const IMAGES: u32 = 2051;

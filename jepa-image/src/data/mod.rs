@@ -10,19 +10,15 @@
 //! | [`crop`](CropConfig) | random resized crop, centre crop |
 //! | [`normalise`](Normalise) | bytes to planar numbers |
 //! | `resample` | resizing, bit-equal to Pillow |
-//! | `part` | what is held out where a data set has no test part |
-//! | `file` | bounded reading, sorted listing |
 //!
 //! A new format is a file here that implements [`Source`], a name in [`FORMATS`] and an arm in [`open`].
 
 mod builtin;
 mod cifar;
 mod crop;
-mod file;
 mod folder;
 mod idx;
 mod normalise;
-mod part;
 mod picture;
 mod resample;
 
@@ -36,8 +32,11 @@ pub use picture::{MAX_SIDE, Picture};
 
 use std::path::Path;
 
-use jepa_core::data::{DataSpec, Source, Split};
+use jepa_core::data::{DataSpec, Source, Split, file, part};
 use jepa_core::error::{Error, Result};
+
+/// Most bytes a packed data set (IDX, CIFAR) may hold once unpacked: EMNIST, the largest of its kind, needs 0.6 GiB.
+const MAX_BYTES: u64 = 2 << 30;
 
 /// Names of the formats that [`open`] knows.
 pub const FORMATS: &[&str] = &["builtin", "folder", "idx", "cifar10", "cifar100"];
@@ -102,7 +101,7 @@ fn guess_folder(spec: &DataSpec, path: &Path) -> Result<&'static str> {
 }
 
 fn guess_file(spec: &DataSpec, path: &Path) -> Result<&'static str> {
-    let bytes = file::read(path, file::MAX_BYTES)?;
+    let bytes = file::read(path, MAX_BYTES)?;
     if idx::magic(&bytes) == Some(idx::IMAGES) {
         return Ok("idx");
     }

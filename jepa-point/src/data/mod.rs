@@ -8,20 +8,16 @@
 //! | [`files`](CloudFiles) | a list of such files with labels |
 //! | `layouts` | data sets on disk: folders, ShapeNet55, ModelNet40, ShapeNetPart, HDF5 |
 //! | [`builtin`](Builtin) | synthetic CAD shapes, computed when they are read |
-//! | `part` | what is held out where a data set has no test part |
-//! | `file` | bounded reading, sorted listing |
 //!
 //! A new format is a file in `formats`, an ending in [`EXTENSIONS`] and an arm in [`Shape::decode`]; a new layout is a
 //! file in `layouts`, a name in [`FORMATS`] and an arm in [`open`].
 
 mod builtin;
 mod cloud;
-mod file;
 mod files;
 mod formats;
 mod layouts;
 mod mesh;
-mod part;
 mod shapes;
 
 pub use builtin::Builtin;
@@ -34,7 +30,7 @@ pub use mesh::Mesh;
 
 use std::path::Path;
 
-use jepa_core::data::{DataSpec, Source, Split};
+use jepa_core::data::{DataSpec, Source, Split, file, part};
 use jepa_core::error::{Error, Result};
 
 use layouts::{folder, modelnet, parts, shapenet};

@@ -14,7 +14,7 @@ use super::sequence::{MAX_VALUES, Sequence};
 
 /// Reads the file at `path`.
 pub(super) fn read(path: &Path) -> Result<Sequence> {
-    parse(path, &file::read(path, file::MAX_BYTES)?)
+    parse(path, &file::read(path, super::MAX_BYTES)?)
 }
 
 /// What a number of a frame does to its joint.

@@ -17,7 +17,7 @@ const BLOCK: usize = 512;
 
 /// Reads the file at `path`.
 pub(super) fn read(path: &Path) -> Result<Sequence> {
-    parse(path, &file::read(path, file::MAX_BYTES)?)
+    parse(path, &file::read(path, super::MAX_BYTES)?)
 }
 
 /// How a processor writes numbers.

@@ -15,7 +15,7 @@ use super::sequence::{MAX_VALUES, Sequence};
 
 /// Reads the table at `path`.
 pub(super) fn read(path: &Path) -> Result<Sequence> {
-    parse(path, &file::read(path, file::MAX_BYTES)?)
+    parse(path, &file::read(path, super::MAX_BYTES)?)
 }
 
 /// Reads a table from its bytes.

@@ -12,8 +12,6 @@
 //! | [`pck`](PckTable) | the tables of pose-classification-kit |
 //! | [`builtin`](Builtin) | synthetic actions, made by the program |
 //! | [`actions`] | how they are made |
-//! | `part` | what is held out where a data set has no test part |
-//! | `file` | bounded reading, sorted listing, checked numbers |
 //!
 //! A new format is a file here that implements [`Source`], a name in [`FORMATS`] and an arm in [`open`].
 
@@ -22,7 +20,6 @@ mod builtin;
 mod bvh;
 mod c3d;
 mod csv;
-mod file;
 mod folder;
 mod joints;
 mod mamp;
@@ -30,7 +27,6 @@ mod mamp;
 mod mutations;
 mod npy;
 pub mod ntu;
-mod part;
 mod pck;
 mod pku;
 mod sequence;
@@ -45,10 +41,13 @@ pub use sequence::{MAX_PERSONS, MAX_VALUES, Sequence};
 
 use std::path::Path;
 
-use jepa_core::data::{DataSpec, Source, Split};
+use jepa_core::data::{DataSpec, Source, Split, file, part};
 use jepa_core::error::{Error, Result};
 
 use ntu::{NtuFolder, NtuName, NtuProtocol};
+
+/// Most bytes of a file of one sequence: an hour of two persons as text.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// Names of the formats that [`open`] knows.
 pub const FORMATS: &[&str] = &[

@@ -154,7 +154,7 @@ pub(super) fn with_depth(values: &[f32]) -> Vec<f32> {
 
 /// Reads the array at `path`.
 pub(super) fn read(path: &Path) -> Result<Sequence> {
-    parse(path, &file::read(path, file::MAX_BYTES)?)
+    parse(path, &file::read(path, super::MAX_BYTES)?)
 }
 
 /// An array as NumPy writes it, for tests.

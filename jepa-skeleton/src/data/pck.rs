@@ -67,7 +67,7 @@ pub struct PckTable {
 impl PckTable {
     /// Reads the table at `path`.
     pub fn open(path: &Path, kind: PckKind, split: Split) -> Result<Self> {
-        Self::parse(path, &file::read(path, file::MAX_BYTES)?, kind, split)
+        Self::parse(path, &file::read(path, super::MAX_BYTES)?, kind, split)
     }
 
     pub(super) fn parse(path: &Path, bytes: &[u8], kind: PckKind, split: Split) -> Result<Self> {

@@ -110,7 +110,7 @@ impl Source for PkuFolder {
         let Some((path, start, end)) = action else {
             return Err(Error::data(self.root.display().to_string(), super::no_such(index, self.len())));
         };
-        parse_frames(path, &file::read(path, file::MAX_BYTES)?, start, end)
+        parse_frames(path, &file::read(path, super::MAX_BYTES)?, start, end)
     }
 
     fn label(&self, index: usize) -> Option<u32> {

@@ -1,15 +1,12 @@
-//! Files, folders and text, read with a bound on their size and listed in a fixed order.
+//! Files, folders and text, read with a bound on their size and listed in a fixed order: what every reader needs.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use jepa_core::error::{Error, Result};
-
-/// Most bytes of a file of one sequence: an hour of two persons as text.
-pub(super) const MAX_BYTES: u64 = 256 << 20;
+use crate::error::{Error, Result};
 
 /// The content of the file at `path`, which has to be a regular file of 1 to `limit` bytes.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     // Asked before opening: opening a pipe would wait for a writer that never comes.
     let found = std::fs::metadata(path).map_err(Error::io("read", path))?;
     if !found.is_file() {
@@ -20,6 +17,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     }
     let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
     let mut bytes = Vec::new();
+    // The file may grow while it is read; `take` keeps the promise all the same.
     file.take(limit).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     if bytes.is_empty() {
         return Err(Error::format(path, "is an empty file (0 bytes); was a download or copy interrupted?"));
@@ -29,15 +27,15 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 
 /// What a folder holds, sorted by name, so that indices mean the same on every machine.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub struct Listing {
     /// Paths of the files.
-    pub(super) files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// Paths of the sub-folders.
-    pub(super) folders: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
 }
 
-/// Lists a folder, without names that start with a dot.
-pub(super) fn list(folder: &Path) -> Result<Listing> {
+/// Lists a folder. Names that start with a dot are left out: they are made by file managers (`._cat.jpg`), not people.
+pub fn list(folder: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
     for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))? {
         let entry = entry.map_err(Error::io("list", folder))?;
@@ -46,6 +44,7 @@ pub(super) fn list(folder: &Path) -> Result<Listing> {
         }
         let path = entry.path();
         let kind = entry.file_type().map_err(Error::io("list", &path))?;
+        // A link counts as what it points to; a dangling one is nobody's sample.
         let (is_file, is_folder) =
             if kind.is_symlink() { (path.is_file(), path.is_dir()) } else { (kind.is_file(), kind.is_dir()) };
         if is_folder {
@@ -60,22 +59,22 @@ pub(super) fn list(folder: &Path) -> Result<Listing> {
 }
 
 /// The last part of a path as text.
-pub(super) fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// The last part of a path without its ending.
-pub(super) fn stem(path: &Path) -> String {
+pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// The ending of a path in lower case.
-pub(super) fn extension(path: &Path) -> String {
+pub fn extension(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
 
 /// Bytes as text: UTF-8, a byte order mark is skipped.
-pub(super) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
+pub fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Error::format(path, "is text in UTF-16; save it as UTF-8"));
     }
@@ -90,7 +89,7 @@ pub(super) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
 }
 
 /// A finite number, read from a word of line `line` (from 1).
-pub(super) fn number(path: &Path, line: usize, word: &str) -> Result<f32> {
+pub fn number(path: &Path, line: usize, word: &str) -> Result<f32> {
     match word.parse::<f32>() {
         Ok(value) if value.is_finite() => Ok(value),
         _ => Err(bad_line(path, line, format!("`{}` is not a finite number", shortened(word)))),
@@ -98,18 +97,18 @@ pub(super) fn number(path: &Path, line: usize, word: &str) -> Result<f32> {
 }
 
 /// A count, read from a word of line `line` (from 1).
-pub(super) fn count(path: &Path, line: usize, word: &str, what: &str) -> Result<usize> {
+pub fn count(path: &Path, line: usize, word: &str, what: &str) -> Result<usize> {
     let wrong = |_| bad_line(path, line, format!("expected {what}, found `{}`", shortened(word)));
     word.parse::<usize>().map_err(wrong)
 }
 
 /// An error about line `line` (from 1).
-pub(super) fn bad_line(path: &Path, line: usize, problem: impl std::fmt::Display) -> Error {
+pub fn bad_line(path: &Path, line: usize, problem: impl std::fmt::Display) -> Error {
     Error::format(path, format!("line {line}: {problem}"))
 }
 
 /// A word short enough for a message.
-pub(super) fn shortened(word: &str) -> String {
+pub fn shortened(word: &str) -> String {
     let mut short: String = word.chars().take(24).collect();
     if short.len() < word.len() {
         short.push_str("..");

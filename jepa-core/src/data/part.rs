@@ -1,18 +1,18 @@
 //! The part of a data set that one split means when the data set itself does not say.
 
-use jepa_core::data::Split;
-use jepa_core::error::{Error, Result};
-use jepa_core::random::{Draw as _, Purpose, Stream};
+use super::Split;
+use crate::error::{Error, Result};
+use crate::random::{Draw as _, Purpose, Stream};
 
-/// One sequence in so many is held out.
+/// One sample in so many is held out.
 const ONE_IN: usize = 10;
 
-/// What [`Source::describe`](jepa_core::data::Source::describe) says about the rule.
-pub(super) const RULE: &str = "held out by index hash, 1 in 10, as there is no separate test part";
+/// What [`Source::describe`](super::Source::describe) says about the rule.
+pub const RULE: &str = "held out by index hash, 1 in 10, as there is no separate test part";
 
 /// Indices of `0..count` that belong to `split`: of each run of ten the one that a hash of the run's number picks is
 /// for testing. Sorted classes are thus held out evenly, and every run of the program agrees.
-pub(super) fn indices(count: usize, split: Split) -> Vec<u32> {
+pub fn indices(count: usize, split: Split) -> Vec<u32> {
     let held_out = |index: usize| {
         let run = (index / ONE_IN) as u64;
         Stream::new(0, Purpose::Probe, run, 0).below(ONE_IN) == index % ONE_IN
@@ -21,10 +21,10 @@ pub(super) fn indices(count: usize, split: Split) -> Vec<u32> {
 }
 
 /// Like [`indices`], but an empty part is an error about `spec`.
-pub(super) fn nonempty(spec: &str, count: usize, split: Split) -> Result<Vec<u32>> {
+pub fn nonempty(spec: &str, count: usize, split: Split) -> Result<Vec<u32>> {
     let part = indices(count, split);
     if part.is_empty() {
-        let problem = format!("{count} sequences are too few to hold one in {ONE_IN} out for testing; add a test part");
+        let problem = format!("{count} samples are too few to hold one in {ONE_IN} out for testing; add a test part");
         return Err(Error::data(spec, problem));
     }
     Ok(part)
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_sequence_is_for_training_and_the_missing_test_part_is_an_error() {
+    fn a_single_sample_is_for_training_and_the_missing_test_part_is_an_error() {
         assert_eq!(indices(1, Split::Train), [0]);
         let error = nonempty("cats", 1, Split::Test).unwrap_err().to_string();
         assert!(error.contains("cats") && error.contains("too few"), "{error}");
