@@ -6,6 +6,7 @@ mod check;
 mod embed;
 mod export;
 mod import;
+mod new;
 mod probe;
 mod train;
 mod variants;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Export(export::Export),
     /// Measure speed and memory
     Bench(bench::Bench),
+    /// Write a new modality crate that compiles, trains and is listed
+    New(new::New),
     /// Format, lints, documentation, tests, conformance: what CI runs
     Check(check::Check),
     /// Kill training runs at random moments and compare what they resume to
@@ -50,6 +53,7 @@ impl Command {
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
             Self::Bench(command) => command.run(),
+            Self::New(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Chaos(command) => command.run(),
         }
