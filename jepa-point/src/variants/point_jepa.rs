@@ -319,7 +319,7 @@ pub mod presets {
             preset(
                 "small",
                 "minutes on two cores: built-in synthetic CAD shapes, 0.9 M parameters",
-                scaled(1500, 32, encoder(96, 4, 4), predictor(48, 2, 2), 512, 32),
+                scaled(1000, 32, encoder(96, 4, 4), predictor(48, 2, 2), 512, 32),
             ),
             preset("tiny", "seconds: for tests", tiny),
             preset(

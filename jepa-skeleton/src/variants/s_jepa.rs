@@ -329,7 +329,7 @@ pub mod presets {
             preset(
                 "small",
                 "minutes on two cores: built-in synthetic actions, 0.8 M parameters",
-                scaled(1500, 32, 40, 8, encoder(96, 4, 4), predictor(96, 2, 4)),
+                scaled(1000, 32, 40, 8, encoder(96, 4, 4), predictor(96, 2, 4)),
             ),
             preset("tiny", "seconds: for tests", tiny),
             preset(
