@@ -285,6 +285,36 @@ fn a_damaged_checkpoint_is_passed_over_aloud_and_without_a_sound_one_the_run_sta
 }
 
 #[test]
+fn a_run_whose_checkpoints_are_gone_begins_again_aloud() {
+    let bench = Bench::new();
+    bench.train("run", &[]).succeeds();
+    std::fs::remove_dir_all(bench.at("run").join("checkpoints")).unwrap();
+    let ended = bench.resume("run");
+    ended.succeeds();
+    assert!(ended.err.contains("had no checkpoint yet: it begins again"), "{}", ended.err);
+}
+
+#[test]
+fn one_picture_trains_without_collapse_figures_and_says_so() {
+    let bench = Bench::new();
+    bench.write("one/0.png", &png(28, 0));
+    let ended = bench.train_on("run", &bench.at("one"));
+    ended.succeeds();
+    assert!(ended.err.contains("no collapse figures"), "{}", ended.err);
+}
+
+#[test]
+fn numbers_that_leave_the_finite_range_end_in_words_and_the_run_is_kept() {
+    let bench = Bench::new();
+    let wild = ["--set", "run.steps=60", "--set", "schedule.lr=1e30", "--set", "schedule.lr_start=1e30"];
+    let ended = bench.train("run", &wild);
+    ended.refuses(&["training stopped at step", "not finite", "schedule.lr"]);
+    for words in ["rolled back to step", "go on with --resume --out"] {
+        assert!(ended.err.contains(words), "`{words}` is missing in\n{}", ended.err);
+    }
+}
+
+#[test]
 fn checkpoints_of_another_variant() {
     let bench = Bench::new();
     bench.train("run", &[]).succeeds();
