@@ -127,7 +127,7 @@ pub struct WeightedRegulariser {
     pub term: RegulariserConfig,
     /// Factor in the total.
     pub weight: f64,
-    /// Which embeddings it reads, averaged over their tokens.
+    /// Which embeddings it reads, averaged over their tokens; several rows of one sample are several views of it.
     pub on: Role,
 }
 
@@ -221,13 +221,22 @@ impl Objective {
         }
     }
 
-    /// The inputs of the regularisers for one shard of the batch: [samples, width] each.
-    pub fn pooled(&self, forward: &Forward) -> Vec<Tensor<2>> {
-        self.config
-            .regularisers
-            .iter()
-            .filter_map(|r| forward.embedding(r.on).map(|e| e.clone().mean_dim(1).squeeze_dim(1)))
-            .collect()
+    /// The inputs of the regularisers for one shard of the batch: for each its views, [samples, width] each.
+    pub fn pooled(&self, forward: &Forward) -> Result<Vec<Vec<Tensor<2>>>> {
+        let views = |r: &WeightedRegulariser| {
+            let Some(embedding) = forward.embedding(r.on) else {
+                return Err(Error::config(
+                    "objective.regularisers",
+                    format!("this variant's forward pass gives no embeddings of the role {:?}", r.on),
+                ));
+            };
+            let [rows, _, width] = embedding.dims();
+            let samples = forward.embedding(Role::Context).map_or(rows, |context| context.dims()[0]);
+            // Blocks of one sample stand `samples` rows apart.
+            let pooled = embedding.clone().mean_dim(1).reshape([rows, width]);
+            Ok(if rows % samples == 0 { pooled.chunk(rows / samples, 0) } else { vec![pooled] })
+        };
+        self.config.regularisers.iter().map(views).collect()
     }
 
     /// Whether any term needs statistics of the whole batch.
@@ -237,11 +246,11 @@ impl Objective {
 
     /// The regularisers on embeddings of the whole batch, in the order of [`Self::pooled`]: their weighted
     /// sum and each by itself.
-    pub fn penalty(&self, embeddings: &[Tensor<2>]) -> Option<Loss> {
+    pub fn penalty(&self, embeddings: &[Vec<Tensor<2>>]) -> Option<Loss> {
         let mut terms = Vec::new();
         let mut total: Option<Tensor<1>> = None;
-        for ((weighted, term), embedding) in self.config.regularisers.iter().zip(&self.regularisers).zip(embeddings) {
-            let value = term.penalty(embedding.clone());
+        for ((weighted, term), views) in self.config.regularisers.iter().zip(&self.regularisers).zip(embeddings) {
+            let value = term.penalty(views);
             let part = value.clone() * weighted.weight;
             total = Some(match total {
                 Some(sum) => sum + part,

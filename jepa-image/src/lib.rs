@@ -5,7 +5,7 @@
 //! | [`data`] | formats, the built-in images, crops, normalisation |
 //! | [`tokens`] | from a picture to patches |
 //! | [`masks`] | which patches are seen, which predicted |
-//! | [`variants`] | one variant a file: [`variants::i_jepa`] |
+//! | [`variants`] | one variant a file: [`variants::i_jepa`], [`variants::c_jepa`] |
 //! | [`weights`] | names and layouts of official, Hugging Face and timm checkpoints |
 //! | [`preview`] | a sample as a picture |
 //!

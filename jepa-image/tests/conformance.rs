@@ -3,7 +3,9 @@
 use jepa_image as _;
 
 #[test]
-fn i_jepa_keeps_every_promise_of_the_conformance_suite() {
-    let kept = jepa_core::plugin::find("i-jepa").unwrap().conformance().unwrap();
-    assert_eq!(kept.len(), 9, "{kept:#?}");
+fn every_variant_keeps_every_promise_of_the_conformance_suite() {
+    for id in ["i-jepa", "c-jepa"] {
+        let kept = jepa_core::plugin::find(id).unwrap().conformance().unwrap();
+        assert_eq!(kept.len(), 9, "{id}: {kept:#?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Features as files for other programs.
 
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
@@ -65,26 +65,29 @@ pub fn write_features(features: &Features, path: &Path) -> Result<Vec<PathBuf>> 
     }
 }
 
+/// An .npz file: a zip archive of one .npy file an array.
 fn npz(features: &Features, labels: &[i64], indices: &[i64]) -> std::io::Result<Vec<u8>> {
-    use npyz::WriterBuilder as _;
-    let mut file = Cursor::new(Vec::new());
-    let mut archive = npyz::npz::NpzWriter::new(&mut file);
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let rows = features.len() as u64;
-    let mut array = archive
-        .array("features", Default::default())?
-        .default_dtype()
-        .shape(&[rows, features.width() as u64])
-        .begin_nd()?;
-    array.extend(features.values())?;
-    array.finish()?;
-    for (name, values) in [("labels", labels), ("indices", indices)] {
-        let mut array = archive.array(name, Default::default())?.default_dtype().shape(&[rows]).begin_nd()?;
-        array.extend(values)?;
-        array.finish()?;
-    }
-    drop(archive);
-    file.flush()?;
-    Ok(file.into_inner())
+    array(&mut archive, "features", &[rows, features.width() as u64], features.values())?;
+    array(&mut archive, "labels", &[rows], labels)?;
+    array(&mut archive, "indices", &[rows], indices)?;
+    Ok(archive.finish()?.into_inner())
+}
+
+fn array<T: npyz::AutoSerialize + Copy>(
+    archive: &mut zip::ZipWriter<Cursor<Vec<u8>>>,
+    name: &str,
+    shape: &[u64],
+    values: &[T],
+) -> std::io::Result<()> {
+    use npyz::WriterBuilder as _;
+    // Stored, not deflated: floats shrink by a tenth and take a hundred times as long.
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file(format!("{name}.npy"), options)?;
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(archive).begin_nd()?;
+    writer.extend(values.iter().copied())?;
+    writer.finish()
 }
 
 #[cfg(test)]
@@ -103,8 +106,10 @@ mod tests {
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("features").unwrap().shape(), [2, 2]);
         write_features(&features, &at("f.npz")).unwrap();
-        let mut archive = npyz::npz::NpzArchive::open(at("f.npz")).unwrap();
-        let values: Vec<f32> = archive.by_name("features").unwrap().unwrap().into_vec().unwrap();
+        let mut archive = zip::ZipArchive::new(std::fs::File::open(at("f.npz")).unwrap()).unwrap();
+        let array = npyz::NpyFile::new(archive.by_name("features.npy").unwrap()).unwrap();
+        assert_eq!(array.shape(), [2, 2]);
+        let values: Vec<f32> = array.into_vec().unwrap();
         assert_eq!(values, features.values());
         let files = write_features(&features, &at("f.tsv")).unwrap();
         assert_eq!(std::fs::read_to_string(&files[0]).unwrap(), "1\t2\n3\t4\n");

@@ -44,7 +44,7 @@ struct Share<M> {
     student: M,
     loss: Tensor<1>,
     terms: Vec<(&'static str, Tensor<1>)>,
-    pooled: Vec<Tensor<2>>,
+    pooled: Vec<Vec<Tensor<2>>>,
     kept: Kept,
     weight: f64,
 }
@@ -128,7 +128,7 @@ impl Replicas {
                 Some(target) => student.forward(target, &shard.batch, &shard.step),
                 None => student.forward(student.target(), &shard.batch, &shard.step),
             };
-            let pooled = objective.pooled(&forward);
+            let pooled = objective.pooled(&forward)?;
             let kept = Kept {
                 statistics: std::mem::take(&mut forward.statistics),
                 observed: objective.observe(&forward, shard.weight)?,
@@ -198,11 +198,16 @@ fn shards(samples: usize, count: usize) -> Vec<std::ops::Range<usize>> {
 
 /// Adds to every share a term whose gradient is that of the penalty on the embeddings of all shares together.
 fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(Vec<Share<M>>, Terms)> {
-    let kinds = shares.first().map_or(0, |s| s.pooled.len());
-    let gathered: Vec<Tensor<2>> = (0..kinds)
-        .map(|k| {
-            let parts = shares.iter().map(|s| s.pooled[k].clone().inner()).collect();
-            Tensor::cat(parts, 0).autodiff().require_grad()
+    let shape: Vec<usize> = shares.first().map(|s| s.pooled.iter().map(Vec::len).collect()).unwrap_or_default();
+    let gathered: Vec<Vec<Tensor<2>>> = shape
+        .iter()
+        .enumerate()
+        .map(|(term, views)| {
+            let view = |view: usize| {
+                let parts = shares.iter().map(|s| s.pooled[term][view].clone().inner()).collect();
+                Tensor::cat(parts, 0).autodiff().require_grad()
+            };
+            (0..*views).map(view).collect()
         })
         .collect();
     let Some(penalty) = objective.penalty(&gathered) else { return Ok((shares, Vec::new())) };
@@ -211,19 +216,21 @@ fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(V
         values.push((name, host::scalar(value.inner())?));
     }
     let gradients = penalty.total.backward();
-    let mut start = 0;
+    let mut starts: Vec<Vec<usize>> = shape.iter().map(|views| vec![0; *views]).collect();
     let shares = shares
         .into_iter()
         .map(|mut share| {
-            let rows = share.pooled.first().map_or(0, |s| s.dims()[0]);
-            for (embedding, whole) in share.pooled.drain(..).zip(&gathered) {
+            let here = share.pooled.drain(..).zip(&gathered).zip(&mut starts);
+            let views = here.flat_map(|((views, wholes), starts)| views.into_iter().zip(wholes).zip(starts));
+            for ((embedding, whole), start) in views {
+                let rows = embedding.dims()[0];
                 if let Some(gradient) = whole.grad(&gradients) {
-                    let slope = gradient.narrow(0, start, rows);
+                    let slope = gradient.narrow(0, *start, rows);
                     // Divided by the weight that `backward` multiplies with: the penalty is of the whole batch.
                     share.loss = share.loss + (embedding * slope).sum() / share.weight;
                 }
+                *start += rows;
             }
-            start += rows;
             share
         })
         .collect();

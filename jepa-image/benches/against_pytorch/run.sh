@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# P1 and P2: the training step and feature extraction of ViT-T/16 and ViT-S/16 at 224 px, batch 16, f32, all cores,
-# against the official code in PyTorch, in alternating runs. Nothing else should run on the machine.
+# P1, P2, P5 and P8: the training step, feature extraction and peak memory of ViT-T/16 and ViT-S/16 at 224 px, batch 16,
+# f32, all cores, against the official code in PyTorch, and one replica against one a core, in alternating runs.
+# Nothing else should run on the machine.
 #
 #   PYTHON=/path/to/venv/bin/python IJEPA=/path/to/facebookresearch/ijepa jepa-image/benches/against_pytorch/run.sh [pairs]
 #
@@ -24,6 +25,8 @@ for size in vit-t:vit_tiny:96 vit-s:vit_small:192; do
   for pair in $(seq "$pairs"); do
     cargo xtask bench i-jepa --preset "${ours}16" --set run.batch=16 --rounds 8 --device cpu --json |
       sed "s/^/{\"pair\": $pair, \"size\": \"$ours\", \"ours\": /; s/\$/}/" >> "$here/figures.jsonl"
+    cargo xtask bench i-jepa --preset "${ours}16" --set run.batch=16 --rounds 4 --device cpu --replicas 1 --json |
+      sed "s/^/{\"pair\": $pair, \"size\": \"$ours\", \"one\": /; s/\$/}/" >> "$here/figures.jsonl"
     for features in "" --features; do
       "$python" "$reference" --ijepa "$ijepa" --masks "$masks" --size "$theirs" --pred-dim "$width" \
         --batch 16 --steps 8 --threads "$threads" $features |
@@ -36,9 +39,13 @@ import json, statistics, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
 for size in dict.fromkeys(r["size"] for r in rows):
     of = lambda key: [r[key] for r in rows if r["size"] == size and key in r]
-    ours, steps, features = of("ours"), of("pytorch"), of("pytorch_features")
+    ours, one, steps, features = of("ours"), of("one"), of("pytorch"), of("pytorch_features")
+    replicas = ours[0]["reports"][0]["replicas"]
     step = [o["reports"][0]["step_median"] / t["step_s"] for o, t in zip(ours, steps)]
     feat = [t["images_per_s"] / o["reports"][0]["feature_rate"] for o, t in zip(ours, features)]
+    memory = [o["reports"][0]["peak_mib"] / t["peak_mib"] for o, t in zip(ours, steps)]
+    scaling = [a["reports"][0]["step_median"] / replicas / b["reports"][0]["step_median"] for a, b in zip(one, ours)]
     show = lambda v: f"median {statistics.median(v):.2f} ({min(v):.2f} to {max(v):.2f}, {len(v)} pairs)"
     print(f"{size}/16: training step over PyTorch's {show(step)}; feature time over PyTorch's {show(feat)}")
+    print(f"        peak memory over PyTorch's {show(memory)}; efficiency of {replicas} replicas {show(scaling)}")
 PY

@@ -1,3 +1,4 @@
 //! One variant a file.
 
+pub mod c_jepa;
 pub mod i_jepa;

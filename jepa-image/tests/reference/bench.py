@@ -17,6 +17,7 @@ import argparse
 import copy
 import json
 import os
+import resource
 import statistics
 import time
 
@@ -122,6 +123,7 @@ def main():
     else:
         report["step_s"] = median
     report["all"] = [round(t, 4) for t in times]
+    report["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(report))
 
 

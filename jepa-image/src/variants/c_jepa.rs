@@ -1,0 +1,121 @@
+//! # C-JEPA
+//!
+//! **Paper**: Mo and Tong, "Connecting Joint-Embedding Predictive Architecture with Contrastive Self-supervised
+//! Learning", NeurIPS 2024, arXiv 2410.19560.
+//!
+//! **Idea**: I-JEPA's moving target slows a collapse without forbidding it, and its predictor may be content with the
+//! mean of what it saw. C-JEPA adds VICReg: embeddings must vary over the batch, their dimensions must not repeat each
+//! other, and what is predicted of several blocks of one image must agree. The paper's gain is mostly early in training.
+//!
+//! **What differs from I-JEPA**: D is the squared difference, and the objective has three terms more,
+//! L = L_JEPA + 0.001 (25 invariance + 25 variance + 1 covariance). Networks, masks and schedules are I-JEPA's.
+//!
+//! **Defaults and their source**: the weights are the paper's. There is no official code, and readers of the paper
+//! disagree on what the terms read. Here variance and covariance read the context encoder's mean token, and invariance
+//! the mean of every predicted block, without a projector; `objective.regularisers[].on` selects any other reading
+//! (`context`, `predicted`, `target`, `whole`). This is no verified reproduction of the paper's figures.
+
+use burn::prelude::*;
+use jepa_core::checkpoint::{Foreign, Named};
+use jepa_core::collapse::RegulariserConfig;
+use jepa_core::data::{DataSpec, Source, Split};
+use jepa_core::error::Result;
+use jepa_core::jepa::Role;
+use jepa_core::masked::{MaskedJepa, PatchBatch};
+use jepa_core::objective::{DistanceConfig, ObjectiveConfig, WeightedRegulariser};
+use jepa_core::plugin::{Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::train::config::RunConfig;
+
+use super::i_jepa::{IJepa, IJepaConfig};
+use crate::data::Picture;
+
+jepa_core::register!(CJepa);
+
+/// C-JEPA: the networks of I-JEPA under another objective.
+#[derive(Debug, Clone)]
+pub struct CJepa(IJepa);
+
+/// The paper's objective with all VICReg terms times `beta` (0.001 in the paper).
+pub fn objective(beta: f64) -> ObjectiveConfig {
+    let term = |term, weight: f64, on| WeightedRegulariser { term, weight: beta * weight, on };
+    ObjectiveConfig {
+        distance: DistanceConfig::L2,
+        normalise_targets: Some(1e-5),
+        regularisers: vec![
+            term(RegulariserConfig::Invariance, 25.0, Role::Predicted),
+            term(RegulariserConfig::Variance, 25.0, Role::Context),
+            term(RegulariserConfig::Covariance, 1.0, Role::Context),
+        ],
+    }
+}
+
+fn with_objective(config: RunConfig<IJepaConfig>) -> RunConfig<IJepaConfig> {
+    RunConfig { objective: objective(1e-3), ..config }
+}
+
+impl Variant for CJepa {
+    const DESCRIPTION: Description = Description {
+        id: "c-jepa",
+        title: "C-JEPA",
+        summary: "I-JEPA whose embeddings must vary, whose dimensions must differ, and whose blocks must agree.",
+        paper: "Mo and Tong 2024, arXiv 2410.19560",
+        modality: "images",
+        kind: Kind::Jepa,
+        context: "visible patches of one block",
+        target: "blocks of the EMA encoder's output",
+        condition: "positions of the block",
+        distance: "squared difference",
+        against_collapse: "EMA, stopped gradient, VICReg",
+    };
+    const FORMATS: &'static [&'static str] = IJepa::FORMATS;
+
+    type Config = IJepaConfig;
+    type Sample = Picture;
+    type Model = MaskedJepa;
+
+    fn presets() -> Vec<Preset<IJepaConfig>> {
+        let with = |preset: Preset<IJepaConfig>| Preset { config: with_objective(preset.config), ..preset };
+        IJepa::presets().into_iter().map(with).collect()
+    }
+
+    fn new(config: &IJepaConfig) -> Result<Self> {
+        IJepa::new(config).map(Self)
+    }
+
+    fn model(&self, seed: u64, device: &Device) -> MaskedJepa {
+        self.0.model(seed, device)
+    }
+
+    fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Picture>>> {
+        self.0.open(spec, split)
+    }
+
+    fn batch(&self, samples: Vec<Picture>, draws: &Draws) -> Result<PatchBatch> {
+        self.0.batch(samples, draws)
+    }
+
+    fn clean(&self, samples: &[Picture], view: u64) -> Result<PatchBatch> {
+        self.0.clean(samples, view)
+    }
+
+    fn raw(&self, sample: &Picture) -> Result<Vec<f32>> {
+        self.0.raw(sample)
+    }
+
+    fn preview(&self, sample: &Picture) -> Preview {
+        self.0.preview(sample)
+    }
+
+    fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
+        let imported = IJepa::import(foreign)?;
+        Ok(Imported { config: with_objective(imported.config), ..imported })
+    }
+
+    fn export(&self, target: &Named, format: Format) -> Result<Vec<Exported>> {
+        self.0.export(target, format)
+    }
+
+    fn flops(&self) -> f64 {
+        self.0.flops()
+    }
+}
