@@ -55,8 +55,14 @@ fn it_trains_and_probes_through_the_registry() {
     // Four classes: what guesses reaches 25 %.
     assert!(table.rows.iter().take(2).all(|row| row.knn > 35.0 && row.linear > 35.0), "{table}");
 
-    let request = ProbeRequest { path: out, kind: ProbeKind::Linear, data: None, engine: Engine::cpu() };
-    let report = plugin().probe(&request).unwrap();
+    let request = |kind, assignments: &[&str]| ProbeRequest {
+        path: out.clone(),
+        kind,
+        data: None,
+        assignments: assignments.iter().map(|a| (*a).to_owned()).collect(),
+        engine: Engine::cpu(),
+    };
+    let report = plugin().probe(&request(ProbeKind::Linear, &[])).unwrap();
     assert!(report.data.contains("synthetic"), "{}", report.data);
     assert!((report.rows[0].accuracy - table.rows[0].linear).abs() < 1e-6, "{report:?}");
 }

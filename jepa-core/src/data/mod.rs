@@ -39,6 +39,12 @@ pub trait Source: Send + Sync {
     /// Names of the classes, empty without labels.
     fn classes(&self) -> &[String];
 
+    /// Pairs of classes that are alike in all but one respect, such as the order of time. Probes report separately
+    /// how well the two of a pair are told apart, where chance is 50 %.
+    fn twins(&self) -> &[[u32; 2]] {
+        &[]
+    }
+
     /// What a person calls sample `index`: a path, or "image 17 of train-images.gz".
     fn name(&self, index: usize) -> String;
 
@@ -62,8 +68,9 @@ impl DataSpec {
     /// the path.
     pub fn parse(text: &str, formats: &[&str]) -> Self {
         let text = text.trim().to_owned();
-        if text == "builtin" {
-            return Self { format: Some("builtin".into()), path: None, text };
+        // What is inside the program needs no path: `builtin`, and formats named after it.
+        if text == "builtin" || (text.starts_with("builtin-") && formats.contains(&text.as_str())) {
+            return Self { format: Some(text.clone()), path: None, text };
         }
         if let Some((format, path)) = text.split_once(':')
             && formats.contains(&format)

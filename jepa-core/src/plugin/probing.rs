@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use burn::module::Module as _;
 use serde::Serialize;
 
 use super::Variant;
-use crate::data::Split;
+use crate::data::{Source, Split};
 use crate::device::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::jepa::Jepa as _;
-use crate::probe::{self, Features, Frozen, ProbeConfig};
+use crate::probe::{self, Features, Frozen, LinearProbe, ProbeConfig, Spread};
+use crate::train::RunConfig;
+use crate::train::config::set;
 
 /// Which probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -20,10 +23,12 @@ pub enum ProbeKind {
     Knn,
     /// Logistic regression on pooled features.
     Linear,
-    /// The linear probe with a few labels a class.
+    /// The linear probe with a few labels a class, and with shares of all labels.
     LowShot,
     /// A learned query over all tokens.
     Attentive,
+    /// Every weight trained with a linear head, on shares of the labels.
+    FineTune,
 }
 
 /// What `probe` is asked to do.
@@ -35,6 +40,8 @@ pub struct ProbeRequest {
     pub kind: ProbeKind,
     /// Labelled data; absent: what the run was trained on.
     pub data: Option<String>,
+    /// Assignments laid over the run's configuration, all below `probe`.
+    pub assignments: Vec<String>,
     /// Where tensors live.
     pub engine: Engine,
 }
@@ -44,7 +51,9 @@ pub struct ProbeRequest {
 pub struct ProbeReport {
     /// Which probe.
     pub kind: ProbeKind,
-    /// The data set in words.
+    /// What the run was trained on, as it was given.
+    pub trained_on: String,
+    /// The data set that is probed, in words.
     pub data: String,
     /// Labelled training samples.
     pub train: usize,
@@ -55,18 +64,31 @@ pub struct ProbeReport {
 }
 
 /// One line of a [`ProbeReport`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ProbeLine {
     /// Whose features.
     pub features: String,
-    /// Labels a class, for the low-shot probe.
+    /// Labels a class, where only some are used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
+    /// Share of all labels, where only some may be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
     /// Accuracy in percent.
     pub accuracy: f64,
-    /// Standard deviation over draws, for the low-shot probe.
+    /// Standard deviation over draws, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deviation: Option<f64>,
+    /// How often the two of a pair are told apart, in percent, where the data has pairs; chance is 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twins: Option<f64>,
+}
+
+impl ProbeLine {
+    fn of(spread: Spread) -> Self {
+        let deviation = Some(100.0 * spread.deviation);
+        Self { accuracy: 100.0 * spread.mean, deviation, ..Self::default() }
+    }
 }
 
 /// What `embed` is asked to do.
@@ -82,93 +104,119 @@ pub struct EmbedRequest {
     pub engine: Engine,
 }
 
+/// Two encoders and the data they are compared on.
+struct Comparison<V: Variant> {
+    encoders: [(&'static str, Frozen<V>); 2],
+    train: Box<dyn Source<Sample = V::Sample>>,
+    test: Box<dyn Source<Sample = V::Sample>>,
+    config: ProbeConfig,
+}
+
 pub(super) fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeReport> {
-    let trained = Frozen::<V>::open(&request.path, request.engine.clone())?;
-    let (config, _) = probe::open_run::<V>(&request.path)?;
-    let data = request.data.clone().unwrap_or_else(|| config.data.source.clone());
-    let fresh = V::new(&config.model)?;
-    let encoder = {
-        use burn::module::Module as _;
-        fresh.model(config.run.seed, &request.engine.device).target().valid()
-    };
+    let (stored, _) = probe::open_run::<V>(&request.path)?;
+    let config = with_assignments(&stored, &request.assignments)?;
+    let trained = Frozen::<V>::open(&request.path, request.engine.clone())?.pooled_by(config.pool);
+    let fresh = V::new(&stored.model)?;
+    let encoder = fresh.model(stored.run.seed, &request.engine.device).target().valid();
     let untrained = Frozen::<V>::from_parts(Arc::new(fresh), encoder, request.engine.clone(), trained.workers())?
-        .pooled_by(config.probe.pool);
-
-    let train = trained.open_data(&data, Split::Train)?;
-    let test = trained.open_data(&data, Split::Test)?;
-    let limits = &config.probe;
-    if request.kind == ProbeKind::Attentive {
-        return attentive(&trained, &untrained, [train.as_ref(), test.as_ref()], limits);
-    }
-    let pairs = [
-        (
-            "trained encoder",
-            [trained.features(train.as_ref(), limits.max_train)?, trained.features(test.as_ref(), limits.max_test)?],
-        ),
-        (
-            "untrained encoder",
-            [
-                untrained.features(train.as_ref(), limits.max_train)?,
-                untrained.features(test.as_ref(), limits.max_test)?,
-            ],
-        ),
-        ("raw input", [trained.raw(train.as_ref(), limits.max_train)?, trained.raw(test.as_ref(), limits.max_test)?]),
-    ];
-    let mut rows = Vec::new();
-    for (name, [bank, queries]) in &pairs {
-        rows.extend(lines(name, bank, queries, request.kind, limits)?);
-    }
-    let [bank, queries] = &pairs[0].1;
-    Ok(ProbeReport { kind: request.kind, data: train.describe(), train: bank.len(), test: queries.len(), rows })
-}
-
-/// The attentive probe of the trained and the untrained encoder; raw inputs have no tokens to look at.
-fn attentive<V: Variant>(
-    trained: &Frozen<V>,
-    untrained: &Frozen<V>,
-    [train, test]: [&dyn crate::data::Source<Sample = V::Sample>; 2],
-    config: &ProbeConfig,
-) -> Result<ProbeReport> {
-    let mut rows = Vec::new();
-    let mut counts = [0, 0];
-    for (name, frozen) in [("trained encoder", trained), ("untrained encoder", untrained)] {
-        let bank = frozen.token_table(train, config.attentive.max_train.min(config.max_train))?;
-        let queries = frozen.token_table(test, config.max_test)?;
-        counts = [bank.rows.len(), queries.rows.len()];
-        let accuracy = probe::attentive_accuracy(&bank, &queries, &config.attentive, trained.replicas())?;
-        rows.push(ProbeLine { features: name.to_owned(), shots: None, accuracy: 100.0 * accuracy, deviation: None });
-    }
-    let [bank, queries] = counts;
-    Ok(ProbeReport { kind: ProbeKind::Attentive, data: train.describe(), train: bank, test: queries, rows })
-}
-
-fn lines(
-    name: &str,
-    bank: &Features,
-    queries: &Features,
-    kind: ProbeKind,
-    config: &ProbeConfig,
-) -> Result<Vec<ProbeLine>> {
-    let line = |accuracy: f64| ProbeLine {
-        features: name.to_owned(),
-        shots: None,
-        accuracy: 100.0 * accuracy,
-        deviation: None,
+        .pooled_by(config.pool);
+    let data = request.data.as_ref().unwrap_or(&stored.data.source);
+    let (train, test) = (trained.open_data(data, Split::Train)?, trained.open_data(data, Split::Test)?);
+    let encoders = [("trained encoder", trained), ("untrained encoder", untrained)];
+    let comparison = Comparison { encoders, train, test, config };
+    let config = &comparison.config;
+    let (counts, rows) = match request.kind {
+        ProbeKind::Knn => comparison.of_pooled(|bank, queries| {
+            Ok(vec![ProbeLine { accuracy: 100.0 * probe::knn_accuracy(bank, queries, config)?, ..Default::default() }])
+        })?,
+        ProbeKind::Linear => comparison.of_pooled(|bank, queries| {
+            let linear = LinearProbe::fit(bank)?;
+            let twins = linear.accuracy_between(queries, comparison.test.twins())?.map(|a| 100.0 * a);
+            Ok(vec![ProbeLine { accuracy: 100.0 * linear.accuracy(queries)?, twins, ..Default::default() }])
+        })?,
+        ProbeKind::LowShot => comparison.of_pooled(|bank, queries| {
+            let mut lines = Vec::new();
+            for &shots in &config.shots {
+                let spread = probe::few_a_class(bank, queries, shots, config)?;
+                lines.push(ProbeLine { shots: Some(shots), ..ProbeLine::of(spread) });
+            }
+            for &share in &config.shares {
+                let spread = probe::share_of_all(bank, queries, share, config)?;
+                lines.push(ProbeLine { share: Some(share), ..ProbeLine::of(spread) });
+            }
+            Ok(lines)
+        })?,
+        ProbeKind::Attentive => comparison.of_tokens()?,
+        ProbeKind::FineTune => comparison.of_weights()?,
     };
-    Ok(match kind {
-        ProbeKind::Knn => vec![line(probe::knn_accuracy(bank, queries, config)?)],
-        ProbeKind::Linear => vec![line(probe::linear_accuracy(bank, queries)?)],
-        // Pooled features have no tokens; see `attentive`.
-        ProbeKind::Attentive => Vec::new(),
-        ProbeKind::LowShot => config
-            .shots
-            .iter()
-            .map(|&shots| {
-                let (mean, deviation) = probe::low_shot(bank, queries, shots, config)?;
-                Ok(ProbeLine { shots: Some(shots), deviation: Some(100.0 * deviation), ..line(mean) })
-            })
-            .collect::<Result<_>>()?,
-    })
+    let [train, test] = counts;
+    let (trained_on, data) = (stored.data.source.clone(), comparison.train.describe());
+    Ok(ProbeReport { kind: request.kind, trained_on, data, train, test, rows })
+}
+
+/// The probe's part of a configuration after some assignments.
+fn with_assignments<C>(stored: &RunConfig<C>, assignments: &[String]) -> Result<ProbeConfig>
+where
+    C: Serialize + serde::de::DeserializeOwned,
+{
+    let mut table = stored.to_table()?;
+    for assignment in assignments {
+        if !assignment.trim_start().starts_with("probe.") {
+            let problem = "a run keeps its configuration; only what lies below `probe` can be set here";
+            return Err(Error::config(assignment.clone(), problem));
+        }
+        set(&mut table, assignment)?;
+    }
+    Ok(RunConfig::<C>::from_table(table)?.probe)
+}
+
+/// Numbers of training and test samples, and the lines.
+type Figures = ([usize; 2], Vec<ProbeLine>);
+
+impl<V: Variant> Comparison<V> {
+    /// A probe of vectors: of both encoders and of every floor.
+    fn of_pooled(&self, lines: impl Fn(&Features, &Features) -> Result<Vec<ProbeLine>>) -> Result<Figures> {
+        let [(_, trained), (_, untrained)] = &self.encoders;
+        let banks = probe::floors(trained, untrained, self.train.as_ref(), self.config.max_train)?;
+        let queries = probe::floors(trained, untrained, self.test.as_ref(), self.config.max_test)?;
+        let (mut rows, mut counts) = (Vec::new(), [0; 2]);
+        for ((name, bank), (_, queries)) in banks.iter().zip(&queries) {
+            counts = [bank.len(), queries.len()];
+            rows.extend(lines(bank, queries)?.into_iter().map(|line| ProbeLine { features: name.clone(), ..line }));
+        }
+        Ok((counts, rows))
+    }
+
+    /// The attentive probe of both encoders; raw inputs have no tokens to look at.
+    fn of_tokens(&self) -> Result<Figures> {
+        let (mut rows, mut counts) = (Vec::new(), [0; 2]);
+        let config = &self.config.attentive;
+        for (name, frozen) in &self.encoders {
+            let bank = frozen.token_table(self.train.as_ref(), config.max_train.min(self.config.max_train))?;
+            let queries = frozen.token_table(self.test.as_ref(), self.config.max_test)?;
+            counts = [bank.rows.len(), queries.rows.len()];
+            let accuracy = 100.0 * probe::attentive_accuracy(&bank, &queries, config, frozen.replicas())?;
+            rows.push(ProbeLine { features: (*name).to_owned(), accuracy, ..Default::default() });
+        }
+        Ok((counts, rows))
+    }
+
+    /// Fine-tuning from both encoders: from the untrained one it is supervised learning from the beginning.
+    fn of_weights(&self) -> Result<Figures> {
+        let config = &self.config.fine_tune;
+        let limits = (config, self.config.max_test);
+        let mut rows = Vec::new();
+        for (name, frozen) in &self.encoders {
+            for &share in &config.shares {
+                let spread = probe::fine_tune(frozen, self.train.as_ref(), self.test.as_ref(), share, limits)?;
+                let line = ProbeLine { features: (*name).to_owned(), share: Some(share), ..ProbeLine::of(spread) };
+                let deviation = line.deviation.filter(|_| share < 1.0);
+                rows.push(ProbeLine { deviation, ..line });
+            }
+        }
+        let counts = [self.train.len().min(config.max_train), self.test.len().min(self.config.max_test)];
+        Ok((counts, rows))
+    }
 }
 
 pub(super) fn embed<V: Variant>(request: &EmbedRequest) -> Result<Features> {

@@ -138,6 +138,12 @@ pub trait Variant: Sized + Send + Sync + 'static {
     /// The sample's values as a probe on raw inputs sees them.
     fn raw(&self, sample: &Self::Sample) -> Result<Vec<f32>>;
 
+    /// Descriptions of a sample that need no learning, by name, such as its mean pose: floors that probes print beside
+    /// the features. The same names for every sample.
+    fn shortcuts(&self, _sample: &Self::Sample) -> Result<Vec<(&'static str, Vec<f32>)>> {
+        Ok(Vec::new())
+    }
+
     /// The sample as a picture.
     fn preview(&self, sample: &Self::Sample) -> Preview;
 

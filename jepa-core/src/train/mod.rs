@@ -16,6 +16,7 @@ pub use exchange::Exchange;
 pub use guard::{Guard, GuardConfig, Verdict};
 pub use learner::Learner;
 pub use optimizer::{AdamW, AdamWConfig, DecayRule};
+pub(crate) use replicas::add_gradients;
 pub use replicas::{Replicas, Terms, Work};
 pub use schedule::{MomentumLaw, RateLaw, Rates, Schedule, ScheduleConfig};
 pub use session::{Outcome, Session, default_replicas};
