@@ -16,11 +16,13 @@
 //! | [`data`] | sources, ordered prefetch, quarantine |
 //! | [`train`] | the loop on one page, schedules, optimiser, replicas, guard |
 //! | [`checkpoint`] | bundles with manifest and hashes, weights of other projects |
-//! | [`probe`] | k-NN, linear and low-shot probes with their floors |
+//! | [`probe`] | k-NN, linear, attentive and low-shot probes, fine-tuning, with their floors |
 //! | [`runlog`] | the run folder and its events |
 //! | [`plugin`] | descriptor, registry, conformance suite |
 //! | [`recorded`] | numbers of a reference implementation, for parity tests |
 //! | [`device`], [`random`], [`host`], [`error`] | engines by name, randomness as a function, values in host memory, one error |
+//!
+//! How to write a modality of one's own: [`guide`].
 //!
 //! | feature | engine |
 //! |---|---|
@@ -34,6 +36,7 @@ pub mod collapse;
 pub mod data;
 pub mod device;
 pub mod error;
+pub mod guide;
 pub mod host;
 pub mod jepa;
 pub mod masked;

@@ -361,9 +361,9 @@ mod tests {
 
     #[test]
     fn the_rise_of_the_arms_is_faster_than_their_fall() {
-        let style = Style { during: [0.0, 1.0], wandering: Default::default(), ..style(11) };
-        let flex: Vec<f32> = (50..=250).map(|i| style.pose(11, i as f32 / 300.0).arms[0].flex).collect();
+        let whole = Style { during: [0.0, 1.0], ramp: 1e-3, cycles: 3.0, wandering: Default::default(), ..style(11) };
+        let flex: Vec<f32> = (0..=300).map(|i| whole.pose(11, i as f32 / 300.0).arms[0].flex).collect();
         let rising = flex.windows(2).filter(|pair| pair[1] > pair[0]).count();
-        assert!(rising * 5 < 200 * 2, "rises in {rising} of 200 steps");
+        assert!(rising * 5 < 300 * 2, "rises in {rising} of 300 steps");
     }
 }
