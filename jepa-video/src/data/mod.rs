@@ -1,0 +1,1 @@
+//! Clips from files, and the built-in ones.
