@@ -539,9 +539,10 @@ fn import<V: Variant>(request: &ImportRequest) -> Result<usize> {
 
 fn export<V: Variant>(path: &Path, format: Format) -> Result<Vec<Exported>> {
     let (config, bundle) = probe::open_run::<V>(path)?;
-    let name = "target.safetensors";
-    let target = checkpoint::decode(bundle.file(name)?, &bundle.path.join(name))?;
-    V::new(&config.model)?.export(&target, format)
+    let tensors = |name: &str| checkpoint::decode(bundle.file(name)?, &bundle.path.join(name));
+    let student = "student.safetensors";
+    let student = bundle.files.contains_key(student).then(|| tensors(student)).transpose()?;
+    V::new(&config.model)?.export(&tensors("target.safetensors")?, student.as_ref(), format)
 }
 
 /// A table of the registered variants in Markdown, as the README holds it.
