@@ -14,6 +14,7 @@
 //! | [`masked`] | masked prediction on patches: the networks of I-JEPA, for any tokens |
 //! | [`masks`] | index sets as checked types, their batch order, block samplers |
 //! | [`data`] | sources, ordered prefetch, quarantine |
+//! | [`picture`] | decoded images, crops, resizing, normalisation: for every modality that sees |
 //! | [`train`] | the loop on one page, schedules, optimiser, replicas, guard |
 //! | [`checkpoint`] | bundles with manifest and hashes, weights of other projects |
 //! | [`probe`] | k-NN, linear, attentive and low-shot probes, fine-tuning, with their floors |
@@ -43,6 +44,7 @@ pub mod masked;
 pub mod masks;
 pub mod nn;
 pub mod objective;
+pub mod picture;
 pub mod plugin;
 pub mod probe;
 pub mod random;

@@ -7,6 +7,7 @@ pub mod part;
 pub use loader::{Loader, LoaderConfig, Prepared, Quarantine, QuarantineEntry};
 
 use crate::error::Result;
+use crate::random::Stream;
 
 /// Which part of a data set is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,11 @@ pub trait Source: Send + Sync {
 
     /// Reads and decodes sample `index`; an error quarantines that sample and training goes on.
     fn read(&self, index: usize) -> Result<Self::Sample>;
+
+    /// Sample `index` for training: where a sample is a part of something longer, `draw` says which part.
+    fn draw(&self, index: usize, _draw: &mut Stream) -> Result<Self::Sample> {
+        self.read(index)
+    }
 
     /// The class of sample `index`, where the data set has labels.
     fn label(&self, index: usize) -> Option<u32>;

@@ -152,8 +152,8 @@ pub trait Variant: Sized + Send + Sync + 'static {
         Err(Error::config("import", format!("no foreign weights are known for {}", Self::DESCRIPTION.id)))
     }
 
-    /// The target encoder in a foreign layout.
-    fn export(&self, _target: &Named, _format: Format) -> Result<Vec<Exported>> {
+    /// The target encoder in a foreign layout, with those parts of the student that the layout has a place for.
+    fn export(&self, _target: &Named, _student: Option<&Named>, _format: Format) -> Result<Vec<Exported>> {
         Err(Error::config("export", format!("no foreign layout is known for {}", Self::DESCRIPTION.id)))
     }
 

@@ -72,7 +72,8 @@ pub(super) fn import<V: Variant>(request: &ImportRequest) -> Result<usize> {
 
 pub(super) fn export<V: Variant>(path: &Path, format: Format) -> Result<Vec<Exported>> {
     let (config, bundle) = probe::open_run::<V>(path)?;
-    let name = "target.safetensors";
-    let target = checkpoint::decode(bundle.file(name)?, &bundle.path.join(name))?;
-    V::new(&config.model)?.export(&target, format)
+    let tensors = |name: &str| checkpoint::decode(bundle.file(name)?, &bundle.path.join(name));
+    let student = "student.safetensors";
+    let student = bundle.files.contains_key(student).then(|| tensors(student)).transpose()?;
+    V::new(&config.model)?.export(&tensors("target.safetensors")?, student.as_ref(), format)
 }
