@@ -81,13 +81,15 @@ impl Block {
 
     fn run(&self, x: Tensor<3>, first: usize, noise: Option<LayerNoise>, rotation: Option<&Rotation>) -> Tensor<3> {
         let tail = |x: Tensor<3>| if first == 0 { x } else { x.slice(s![.., first.., ..]) };
-        let values = |x, place| if let Some(noise) = noise { noise.values(x, place) } else { x };
-        let path = |x, place| if let Some(noise) = noise { noise.path(x, place) } else { x };
-
         let mixed = tail(self.attn.mix(self.norm1.forward(x.clone()), noise, rotation));
-        let x = tail(x) + path(values(self.attn.proj.forward(mixed), 1), 2);
-        let hidden = values(self.mlp.hidden(self.norm2.forward(x.clone())), 3);
-        x + path(values(self.mlp.fc2.forward(hidden), 4), 5)
+        let Some(noise) = noise else {
+            let x = self.attn.proj.forward_onto(mixed, tail(x));
+            let hidden = self.mlp.hidden(self.norm2.forward(x.clone()));
+            return self.mlp.fc2.forward_onto(hidden, x);
+        };
+        let x = tail(x) + noise.path(noise.values(self.attn.proj.forward(mixed), 1), 2);
+        let hidden = noise.values(self.mlp.hidden(self.norm2.forward(x.clone())), 3);
+        x + noise.path(noise.values(self.mlp.fc2.forward(hidden), 4), 5)
     }
 }
 

@@ -11,22 +11,26 @@ fn add_lanes(lanes: [f32; LANES]) -> f32 {
     lanes.iter().sum()
 }
 
+/// Coefficients from the highest power down. A fused multiply-add rounds alike on every machine.
+#[inline(always)]
+fn polynomial<const N: usize>(coefficients: [f32; N], x: f32) -> f32 {
+    let mut sum = coefficients[0];
+    for c in &coefficients[1..] {
+        sum = sum.mul_add(x, *c);
+    }
+    sum
+}
+
 /// exp for arguments up to 88; relative error below 2e-7, 0 below -87.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
     // 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]; adding and taking away 1.5 * 2^23 rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
-    let n = x * std::f32::consts::LOG2_E + ROUND;
+    let n = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let whole = n - ROUND;
-    let r = x - whole * 0.693_359_4 + whole * 2.121_944_4e-4;
-    let p = 1.0 / 720.0;
-    let p = p * r + 1.0 / 120.0;
-    let p = p * r + 1.0 / 24.0;
-    let p = p * r + 1.0 / 6.0;
-    let p = p * r + 0.5;
-    let p = p * r + 1.0;
-    let p = p * r + 1.0;
+    let r = whole.mul_add(2.121_944_4e-4, whole.mul_add(-0.693_359_4, x));
+    let p = polynomial([1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0], r);
     p * f32::from_bits((n.to_bits() << 23).wrapping_add(0x3f80_0000))
 }
 
@@ -36,19 +40,9 @@ fn erf(x: f32) -> f32 {
     const END: f32 = 3.832_507;
     let x = x.clamp(-END, END);
     let z = x * x;
-    let p = 2.290_506_5e-4;
-    let p = p * z + 3.408_291e-3;
-    let p = p * z + 5.095_569_5e-2;
-    let p = p * z + 0.185_208_32;
-    let p = p * z + std::f32::consts::FRAC_2_SQRT_PI;
-    let q = -1.179_160_3e-7;
-    let q = q * z + 2.354_796_6e-5;
-    let q = q * z + 1.017_962_5e-3;
-    let q = q * z + 1.407_047e-2;
-    let q = q * z + 0.110_985_05;
-    let q = q * z + 0.497_469_25;
-    let q = q * z + 1.0;
-    x * p / q
+    let p = [2.290_506_5e-4, 3.408_291e-3, 5.095_569_5e-2, 0.185_208_32, std::f32::consts::FRAC_2_SQRT_PI];
+    let q = [-1.179_160_3e-7, 2.354_796_6e-5, 1.017_962_5e-3, 1.407_047e-2, 0.110_985_05, 0.497_469_25, 1.0];
+    x * polynomial(p, z) / polynomial(q, z)
 }
 
 /// y = x Φ(x).
@@ -154,9 +148,10 @@ pub(super) fn layer_norm_backward(
     }
 }
 
-/// Rows of `width` become softmax(scale * row).
+/// Rows of `width` become exp(scale * (row - its maximum)); keeps one over the sum of every row. Together they are the
+/// softmax, which is never written out: what it multiplies is scaled instead.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn softmax(rows: &mut [f32], width: usize, scale: f32) {
+fn exponentials(rows: &mut [f32], width: usize, scale: f32, inverse: &mut Vec<f32>) {
     for row in rows.chunks_exact_mut(width) {
         let mut highest = [f32::NEG_INFINITY; LANES];
         let (wide, rest) = row.as_chunks::<LANES>();
@@ -179,26 +174,27 @@ fn softmax(rows: &mut [f32], width: usize, scale: f32) {
             *v = exp((*v - highest) * scale);
             sum += *v;
         }
-        let norm = 1.0 / (add_lanes(lanes) + sum);
-        row.iter_mut().for_each(|v| *v *= norm);
+        inverse.push(1.0 / (add_lanes(lanes) + sum));
     }
 }
 
-/// Rows of probabilities p and their gradients: dp becomes scale * p (dp - Σ p dp).
+/// Gradients of scores, from exponentials e, one over their sums, and d = (gradient of probabilities) / sum: d becomes
+/// scale * e (d - Σ e d / sum).
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma"))]
-fn softmax_backward(p: &[f32], dp: &mut [f32], width: usize, scale: f32) {
-    for (p, dp) in p.chunks_exact(width).zip(dp.chunks_exact_mut(width)) {
+fn exponentials_backward(e: &[f32], inverse: &[f32], d: &mut [f32], width: usize, scale: f32) {
+    for ((e, d), inverse) in e.chunks_exact(width).zip(d.chunks_exact_mut(width)).zip(inverse) {
         let mut lanes = [0f32; LANES];
-        let (wide_p, rest_p) = p.as_chunks::<LANES>();
-        let (wide_d, rest_d) = dp.as_chunks::<LANES>();
-        for (p, d) in wide_p.iter().zip(wide_d) {
+        let (wide_e, rest_e) = e.as_chunks::<LANES>();
+        let (wide_d, rest_d) = d.as_chunks::<LANES>();
+        for (e, d) in wide_e.iter().zip(wide_d) {
             for i in 0..LANES {
-                lanes[i] += p[i] * d[i];
+                lanes[i] += e[i] * d[i];
             }
         }
-        let dot = add_lanes(lanes) + rest_p.iter().zip(rest_d).map(|(p, d)| p * d).sum::<f32>();
-        for (p, d) in p.iter().zip(dp) {
-            *d = scale * p * (*d - dot);
+        let dot = add_lanes(lanes) + rest_e.iter().zip(rest_d).map(|(e, d)| e * d).sum::<f32>();
+        let mean = dot * inverse;
+        for (e, d) in e.iter().zip(d) {
+            *d = scale * e * (*d - mean);
         }
     }
 }
@@ -241,6 +237,14 @@ impl Room {
     /// Appends values that products are added to.
     fn extend<'a>(&mut self, parts: impl Iterator<Item = &'a [f32]>) {
         parts.for_each(|part| self.values.extend_from_slice(part));
+        self.len = self.values.len();
+    }
+
+    /// Appends rows, each with `bias` added.
+    fn extend_sums(&mut self, rows: &[f32], bias: &[f32]) {
+        for row in rows.chunks_exact(bias.len()) {
+            self.values.extend(row.iter().zip(bias).map(|(a, b)| a + b));
+        }
         self.len = self.values.len();
     }
 
@@ -307,23 +311,34 @@ fn dense(columns: usize) -> View {
     View { start: 0, rows: columns, columns: 1 }
 }
 
-/// x[rows, inputs] weight[inputs, outputs], and the bias when there is one.
-pub(super) fn linear(x: &[f32], weight: &[f32], outputs: usize, bias: Option<&[f32]>) -> Vec<f32> {
-    /// Rows whose results stay in the cache between the bias and the product.
-    const BLOCK: usize = 128;
+/// x[rows, inputs] weight[inputs, outputs], and the bias when there is one; added to `onto` when that is given.
+pub(super) fn linear(
+    x: &[f32],
+    weight: &[f32],
+    outputs: usize,
+    bias: Option<&[f32]>,
+    onto: Option<&[f32]>,
+) -> Vec<f32> {
+    /// Rows whose results stay in the cache between what they begin with and the product.
+    const BLOCK: usize = 512;
     let inputs = weight.len() / outputs;
     let rows = x.len() / inputs;
     let (input, output) = (dense(inputs), dense(outputs));
-    let Some(bias) = bias else {
+    if bias.is_none() && onto.is_none() {
         let mut y = Room::new(rows * outputs);
         matmul([rows, outputs, inputs], &mut y, output, x, input, weight, output, false);
         // SAFETY: the product covers rows x outputs.
         return unsafe { y.written() };
-    };
+    }
     let mut y = Room::filled(Vec::with_capacity(rows * outputs));
     for start in (0..rows).step_by(BLOCK) {
         let count = BLOCK.min(rows - start);
-        y.extend((0..count).map(|_| bias));
+        let first = onto.map(|onto| &onto[start * outputs..(start + count) * outputs]);
+        match (first, bias) {
+            (Some(first), Some(bias)) => y.extend_sums(first, bias),
+            (Some(first), None) => y.extend(std::iter::once(first)),
+            (None, bias) => y.extend(bias.into_iter().flat_map(|bias| std::iter::repeat_n(bias, count))),
+        }
         let (at, from) = (View { start: start * outputs, ..output }, View { start: start * inputs, ..input });
         matmul([count, outputs, inputs], &mut y, at, x, from, weight, output, true);
     }
@@ -407,41 +422,67 @@ impl AttentionShape {
     }
 }
 
-/// softmax(q kᵀ scale) v as [batch, tokens, width], and the probabilities of all heads when a backward pass is to come.
-pub(super) fn attention(shape: AttentionShape, qkv: &[f32], keep: bool) -> (Vec<f32>, Vec<f32>) {
+/// What the backward pass of an attention reads: exponentials [batch, heads, tokens, tokens], one over their sums.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    exponentials: Vec<f32>,
+    inverse: Vec<f32>,
+}
+
+/// softmax(q kᵀ scale) v as [batch, tokens, width], and what a backward pass needs when one is to come.
+pub(super) fn attention(shape: AttentionShape, qkv: &[f32], keep: bool) -> (Vec<f32>, Kept) {
     let AttentionShape { tokens, head: width, .. } = shape;
     let size = tokens * tokens;
     let mut out = Room::new(shape.batch * tokens * shape.width());
     let mut kept = Room::new(if keep { shape.probabilities() } else { size });
+    let mut inverse = Vec::with_capacity(if keep { shape.probabilities() / tokens } else { tokens });
     for (i, (sample, head)) in shape.each().enumerate() {
         let at = if keep { i * size } else { 0 };
         let [q, k, v] = [0, 1, 2].map(|part| shape.part(sample, head, part));
         matmul([tokens, tokens, width], &mut kept, shape.square(at), qkv, q, qkv, k.transposed(), false);
         // SAFETY: the product has just been written there.
-        let p = unsafe { kept.part(at, size) };
-        softmax(p, tokens, shape.scale());
-        matmul([tokens, width, tokens], &mut out, shape.out(sample, head), p, shape.square(0), qkv, v, false);
+        let e = unsafe { kept.part(at, size) };
+        if !keep {
+            inverse.clear();
+        }
+        let first = inverse.len();
+        exponentials(e, tokens, shape.scale(), &mut inverse);
+        let view = shape.out(sample, head);
+        matmul([tokens, width, tokens], &mut out, view, e, shape.square(0), qkv, v, false);
+        for (row, inverse) in inverse[first..].iter().enumerate() {
+            // SAFETY: the product has just been written there.
+            let values = unsafe { out.part(view.start + row * view.rows, width) };
+            values.iter_mut().for_each(|v| *v *= inverse);
+        }
     }
     // SAFETY: the heads of all samples cover `out`; their squares cover `kept` when it holds all of them.
-    unsafe { (out.written(), if keep { kept.written() } else { Vec::new() }) }
+    unsafe { (out.written(), if keep { Kept { exponentials: kept.written(), inverse } } else { Kept::default() }) }
 }
 
 /// Gradient of the fused [batch, tokens, 3 width] from that of the result.
-pub(super) fn attention_backward(shape: AttentionShape, qkv: &[f32], kept: &[f32], dout: &[f32]) -> Vec<f32> {
+pub(super) fn attention_backward(shape: AttentionShape, qkv: &[f32], kept: &Kept, dout: &[f32]) -> Vec<f32> {
     let AttentionShape { tokens, head: width, .. } = shape;
     let size = tokens * tokens;
     let mut dqkv = Room::new(qkv.len());
     let mut slope = Room::new(size);
+    let mut scaled = Vec::with_capacity(tokens * width);
     for (i, (sample, head)) in shape.each().enumerate() {
         let [q, k, v] = [0, 1, 2].map(|part| shape.part(sample, head, part));
-        let (out, p, s) = (shape.out(sample, head), shape.square(i * size), shape.square(0));
-        matmul([tokens, width, tokens], &mut dqkv, v, kept, p.transposed(), dout, out, false);
-        matmul([tokens, tokens, width], &mut slope, s, dout, out, qkv, v.transposed(), false);
+        let (e, inverse) = (&kept.exponentials[i * size..(i + 1) * size], &kept.inverse[i * tokens..(i + 1) * tokens]);
+        let (out, square) = (shape.out(sample, head), shape.square(0));
+        scaled.clear();
+        for (row, inverse) in inverse.iter().enumerate() {
+            let start = out.start + row * out.rows;
+            scaled.extend(dout[start..start + width].iter().map(|d| d * inverse));
+        }
+        let d = dense(width);
+        matmul([tokens, width, tokens], &mut dqkv, v, e, square.transposed(), &scaled, d, false);
+        matmul([tokens, tokens, width], &mut slope, square, &scaled, d, qkv, v.transposed(), false);
         // SAFETY: the product has just been written there.
         let ds = unsafe { slope.part(0, size) };
-        softmax_backward(&kept[i * size..(i + 1) * size], ds, tokens, shape.scale());
-        matmul([tokens, width, tokens], &mut dqkv, q, ds, s, qkv, k, false);
-        matmul([tokens, width, tokens], &mut dqkv, k, ds, s.transposed(), qkv, q, false);
+        exponentials_backward(e, inverse, ds, tokens, shape.scale());
+        matmul([tokens, width, tokens], &mut dqkv, q, ds, square, qkv, k, false);
+        matmul([tokens, width, tokens], &mut dqkv, k, ds, square.transposed(), qkv, q, false);
     }
     // SAFETY: queries, keys and values of all heads and samples cover the fused gradient.
     unsafe { dqkv.written() }

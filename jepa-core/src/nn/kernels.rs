@@ -14,7 +14,7 @@ use burn::prelude::*;
 use burn::tensor::{DType, activation};
 use burn_flex::FlexTensor;
 
-use super::cpu::{self, AttentionShape};
+use super::cpu::{self, AttentionShape, Kept};
 
 pub(super) type Tracked = FloatTensor<Autodiff<Flex, NoCheckpointing>>;
 
@@ -55,23 +55,34 @@ pub(super) fn shaped(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
 
 // --- linear --------------------------------------------------------------------------------------------------------
 
-/// x W + b over the last dimension, W [inputs, outputs].
-pub(super) fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    if !is_here(&x) {
-        return burn::tensor::module::linear(x, weight, bias);
-    }
-    let composed = (x.clone(), weight.clone(), bias.clone());
-    let fused = if x.is_autodiff() || weight.is_autodiff() {
-        linear_tracked(x, weight, bias)
-    } else {
-        linear_plain(x, weight, bias)
+/// x W + b over the last dimension, W [inputs, outputs]; added to `onto` when that is given.
+pub(super) fn linear<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    onto: Option<Tensor<D>>,
+) -> Tensor<D> {
+    let composed = |x, weight, bias, onto: Option<Tensor<D>>| {
+        let y = burn::tensor::module::linear(x, weight, bias);
+        if let Some(onto) = onto { onto + y } else { y }
     };
-    fused.unwrap_or_else(|| burn::tensor::module::linear(composed.0, composed.1, composed.2))
+    if !is_here(&x) {
+        return composed(x, weight, bias, onto);
+    }
+    let again = (x.clone(), weight.clone(), bias.clone(), onto.clone());
+    let is_tracked = x.is_autodiff() || weight.is_autodiff();
+    let fused = if is_tracked { linear_tracked(x, weight, bias, onto) } else { linear_plain(x, weight, bias, onto) };
+    fused.unwrap_or_else(|| composed(again.0, again.1, again.2, again.3))
 }
 
-fn project(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
+fn apply_linear(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: Option<&FlexTensor>,
+    onto: Option<&FlexTensor>,
+) -> FlexTensor {
     let outputs = weight.layout().shape()[1];
-    let y = cpu::linear(values(x), values(weight), outputs, bias.map(values));
+    let y = cpu::linear(values(x), values(weight), outputs, bias.map(values), onto.map(values));
     let mut shape: Vec<usize> = x.layout().shape().to_vec();
     if let Some(last) = shape.last_mut() {
         *last = outputs;
@@ -79,26 +90,35 @@ fn project(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> Fl
     shaped(y, shape)
 }
 
-fn linear_plain<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Option<Tensor<D>> {
+fn linear_plain<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    onto: Option<Tensor<D>>,
+) -> Option<Tensor<D>> {
     let [x, weight] = [plain(x)?, plain(weight)?].map(contiguous);
-    let bias = match bias {
-        Some(bias) => Some(contiguous(plain(bias)?)),
-        None => None,
-    };
-    Some(Tensor::from_primitive::<Flex>(project(&x, &weight, bias.as_ref())))
+    let bias = bias.map(|bias| plain(bias).map(contiguous).ok_or(()));
+    let onto = onto.map(|onto| plain(onto).map(contiguous).ok_or(()));
+    let (bias, onto) = (bias.transpose().ok()?, onto.transpose().ok()?);
+    Some(Tensor::from_primitive::<Flex>(apply_linear(&x, &weight, bias.as_ref(), onto.as_ref())))
 }
 
-fn linear_tracked<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Option<Tensor<D>> {
+fn linear_tracked<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    onto: Option<Tensor<D>>,
+) -> Option<Tensor<D>> {
     #[derive(Debug)]
     struct LinearBackward;
 
-    impl Backward<Flex, 3> for LinearBackward {
+    impl Backward<Flex, 4> for LinearBackward {
         type State = (FlexTensor, FlexTensor);
 
-        fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
             let (x, weight) = ops.state;
             let dy = contiguous(grads.consume::<Flex>(&ops.node));
-            let [node_x, node_weight, node_bias] = ops.parents;
+            let [node_x, node_weight, node_bias, node_onto] = ops.parents;
             let outputs = weight.layout().shape()[1];
             let (dx, dweight) =
                 cpu::linear_backward(values(&x), values(&weight), values(&dy), outputs, node_x.is_some());
@@ -111,17 +131,21 @@ fn linear_tracked<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<
             if let Some(node) = node_bias {
                 grads.register::<Flex>(node.id, shaped(cpu::column_sums(values(&dy), outputs), [outputs]));
             }
+            if let Some(node) = node_onto {
+                grads.register::<Flex>(node.id, dy);
+            }
         }
     }
 
-    // A map without bias has a constant in its place, which is not tracked and gets no gradient.
-    let none = || Tensor::zeros([1], &Device::flex());
-    let (has_bias, bias) = (bias.is_some(), bias.unwrap_or_else(none));
-    let (x, weight, bias) = (tracked(x)?, tracked(weight)?, tracked(bias)?);
-    let [px, pw, pb] = [&x, &weight, &bias].map(|t| contiguous(t.primitive().clone()));
-    let y = project(&px, &pw, has_bias.then_some(&pb));
+    // What is not given has a constant in its place, which is not tracked and gets no gradient.
+    let none = || Tensor::<1>::zeros([1], &Device::flex());
+    let (has_bias, bias) = (bias.is_some(), tracked(bias.unwrap_or_else(none))?);
+    let (has_onto, onto) = (onto.is_some(), if let Some(onto) = onto { tracked(onto)? } else { tracked(none())? });
+    let (x, weight) = (tracked(x)?, tracked(weight)?);
+    let [px, pw, pb, po] = [&x, &weight, &bias, &onto].map(|t| contiguous(t.primitive().clone()));
+    let y = apply_linear(&px, &pw, has_bias.then_some(&pb), has_onto.then_some(&po));
     let y = match LinearBackward
-        .prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node()])
+        .prepare::<NoCheckpointing>([x.node(), weight.node(), bias.node(), onto.node()])
         .compute_bound()
         .stateful()
     {
@@ -297,7 +321,7 @@ fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>>
     struct AttentionBackward;
 
     impl Backward<Flex, 1> for AttentionBackward {
-        type State = (AttentionShape, FlexTensor, Vec<f32>);
+        type State = (AttentionShape, FlexTensor, Kept);
 
         fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
             let (shape, qkv, kept) = ops.state;
@@ -369,7 +393,7 @@ mod tests {
             [ramp([3, 5, 6], 0.37), ramp([1, 6, 11], 0.9), ramp([1, 1, 11], 0.2)],
             |inputs| {
                 let (x, w, b) = maps(inputs);
-                linear(x, w, Some(b))
+                linear(x, w, Some(b), None)
             },
             |inputs| {
                 let (x, w, b) = maps(inputs);
@@ -377,8 +401,18 @@ mod tests {
             },
         );
         compare(
+            [ramp([3, 5, 6], 0.37), ramp([1, 6, 11], 0.9), ramp([1, 1, 11], 0.2), ramp([3, 5, 11], 0.6)],
+            |[x, w, b, onto]| {
+                linear(x.clone(), w.clone().reshape([6, 11]), Some(b.clone().reshape([11])), Some(onto.clone()))
+            },
+            |[x, w, b, onto]| {
+                let bias = Some(b.clone().reshape([11]));
+                onto.clone() + burn::tensor::module::linear(x.clone(), w.clone().reshape([6, 11]), bias)
+            },
+        );
+        compare(
             [ramp([3, 5, 6], 0.37), ramp([1, 6, 11], 0.9)],
-            |[x, w]| linear(x.clone(), w.clone().reshape([6, 11]), None),
+            |[x, w]| linear(x.clone(), w.clone().reshape([6, 11]), None, None),
             |[x, w]| burn::tensor::module::linear(x.clone(), w.clone().reshape([6, 11]), None),
         );
         for (tokens, heads, head) in [(5, 2, 8), (19, 3, 24), (33, 1, 10)] {

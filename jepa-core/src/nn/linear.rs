@@ -33,13 +33,18 @@ impl Linear {
 
     /// [.., inputs] to [.., outputs].
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+        kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val), None)
+    }
+
+    /// `onto` + [`Self::forward`], without a pass for the sum.
+    pub fn forward_onto<const D: usize>(&self, x: Tensor<D>, onto: Tensor<D>) -> Tensor<D> {
+        kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val), Some(onto))
     }
 }
 
 /// x W over the last dimension, W [inputs, outputs].
 pub fn project<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
-    kernels::linear(x, weight, None)
+    kernels::linear(x, weight, None, None)
 }
 
 /// x Φ(x), with the exact error function.
