@@ -115,6 +115,21 @@ pub struct Forward {
 }
 
 impl Forward {
+    /// A forward pass with nothing but pairs: s_x beside each, and the target encoder's whole output. Embeddings of
+    /// several pairs stand behind each other on the token axis.
+    pub fn of_pairs(pairs: impl Iterator<Item = (Tensor<3>, Pair)>, whole: Tensor<3>) -> Self {
+        let (contexts, pairs): (Vec<_>, Vec<Pair>) = pairs.unzip();
+        let of = |part: fn(&Pair) -> &Tensor<3>| pairs.iter().map(|pair| part(pair).clone()).collect();
+        let roles =
+            [(Role::Context, contexts), (Role::Predicted, of(|p| &p.predicted)), (Role::Target, of(|p| &p.target))];
+        let joined =
+            |mut parts: Vec<Tensor<3>>| if parts.len() > 1 { Some(Tensor::cat(parts, 1)) } else { parts.pop() };
+        let mut embeddings: Vec<_> =
+            roles.into_iter().filter_map(|(role, parts)| Some((role, joined(parts)?))).collect();
+        embeddings.push((Role::Whole, whole));
+        Self { pairs, embeddings, ..Self::default() }
+    }
+
     /// The embeddings of `role`.
     pub fn embedding(&self, role: Role) -> Option<&Tensor<3>> {
         self.embeddings.iter().find(|(r, _)| *r == role).map(|(_, t)| t)

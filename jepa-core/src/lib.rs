@@ -14,13 +14,16 @@
 //! | [`masked`] | masked prediction on patches: the networks of I-JEPA, for any tokens |
 //! | [`masks`] | index sets as checked types, their batch order, block samplers |
 //! | [`data`] | sources, ordered prefetch, quarantine |
+//! | [`picture`] | decoded images, crops, resizing, normalisation: for every modality that sees |
 //! | [`train`] | the loop on one page, schedules, optimiser, replicas, guard |
 //! | [`checkpoint`] | bundles with manifest and hashes, weights of other projects |
-//! | [`probe`] | k-NN, linear and low-shot probes with their floors |
+//! | [`probe`] | k-NN, linear, attentive and low-shot probes, fine-tuning, with their floors |
 //! | [`runlog`] | the run folder and its events |
 //! | [`plugin`] | descriptor, registry, conformance suite |
 //! | [`recorded`] | numbers of a reference implementation, for parity tests |
 //! | [`device`], [`random`], [`host`], [`error`] | engines by name, randomness as a function, values in host memory, one error |
+//!
+//! How to write a modality of one's own: [`guide`].
 //!
 //! | feature | engine |
 //! |---|---|
@@ -34,12 +37,14 @@ pub mod collapse;
 pub mod data;
 pub mod device;
 pub mod error;
+pub mod guide;
 pub mod host;
 pub mod jepa;
 pub mod masked;
 pub mod masks;
 pub mod nn;
 pub mod objective;
+pub mod picture;
 pub mod plugin;
 pub mod probe;
 pub mod random;

@@ -6,8 +6,8 @@ use burn::module::Module;
 use burn::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::jepa::{Batch, Forward, Jepa, Pair, Role, Step};
-use crate::masks::{MaskSet, gather, repeat_interleave};
+use crate::jepa::{Batch, Forward, Jepa, Pair, Step};
+use crate::masks::{Mask, MaskSet, gather, repeat_interleave};
 use crate::nn::{Encoder, Predictor};
 
 /// Samples cut into patches, with masks when they are to be trained on.
@@ -16,14 +16,16 @@ pub struct PatchBatch {
     values: Vec<f32>,
     /// samples, tokens, values a patch
     shape: [usize; 3],
-    masks: Option<MaskSet>,
+    masks: Vec<MaskSet>,
 }
 
 impl PatchBatch {
-    /// `values` row-major [samples, tokens, values a patch]; masks must be for as many samples and tokens.
-    pub fn new(values: Vec<f32>, shape: [usize; 3], masks: Option<MaskSet>) -> Result<Self> {
+    /// `values` row-major [samples, tokens, values a patch]; masks must be for as many samples and tokens. One set of
+    /// masks a mask generator: I-JEPA has one, V-JEPA two.
+    pub fn new(values: Vec<f32>, shape: [usize; 3], masks: impl IntoIterator<Item = MaskSet>) -> Result<Self> {
         let [samples, tokens, _] = shape;
-        let fits = masks.as_ref().is_none_or(|m| {
+        let masks: Vec<MaskSet> = masks.into_iter().collect();
+        let fits = masks.iter().all(|m| {
             m.context.iter().chain(&m.target).all(|mask| mask.batch() == samples && mask.tokens() == tokens)
                 && !m.context.is_empty()
                 && !m.target.is_empty()
@@ -37,12 +39,18 @@ impl PatchBatch {
         Ok(Self { values, shape, masks })
     }
 
-    /// The masks, when there are any.
-    pub fn masks(&self) -> Option<&MaskSet> {
-        self.masks.as_ref()
+    /// The masks, one set a generator; none for clean samples.
+    pub fn masks(&self) -> &[MaskSet] {
+        &self.masks
     }
 
-    fn upload(&self, device: &Device) -> Tensor<3> {
+    /// Samples, tokens, values a patch.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The patches on a device: [samples, tokens, values a patch].
+    pub fn upload(&self, device: &Device) -> Tensor<3> {
         Tensor::from_data(TensorData::new(self.values.clone(), self.shape), device)
     }
 }
@@ -58,15 +66,22 @@ impl Batch for PatchBatch {
         Self {
             values: self.values[range.start * size..range.end * size].to_vec(),
             shape: [range.len(), tokens, values],
-            masks: self.masks.as_ref().map(|m| m.shard(range)),
+            masks: self.masks.iter().map(|m| m.shard(range.clone())).collect(),
         }
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
-        let length = |masks: &[crate::masks::Mask]| masks.first().map_or(0.0, |m| m.len() as f64);
+        const NAMES: [[&str; 2]; 4] = [
+            ["context_tokens", "target_tokens"],
+            ["context_tokens_2", "target_tokens_2"],
+            ["context_tokens_3", "target_tokens_3"],
+            ["context_tokens_4", "target_tokens_4"],
+        ];
+        let length = |masks: &[Mask]| masks.first().map_or(0.0, |m| m.len() as f64);
         self.masks
             .iter()
-            .flat_map(|m| [("context_tokens", length(&m.context)), ("target_tokens", length(&m.target))])
+            .zip(NAMES)
+            .flat_map(|(m, [context, target])| [(context, length(&m.context)), (target, length(&m.target))])
             .collect()
     }
 
@@ -107,25 +122,15 @@ impl Jepa for MaskedJepa {
     }
 
     fn forward(&self, target: &Encoder, batch: &PatchBatch, step: &Step) -> Forward {
-        let Some(MaskSet { context: visible, target: hidden }) = batch.masks() else {
-            return Forward::default();
-        };
         let patches = batch.upload(&step.device);
         let whole = target.forward(patches.clone());
-        let s_y = gather(whole.clone(), hidden);
-        let s_y = repeat_interleave(s_y, batch.len(), visible.len());
-        let s_x = self.encoder.forward_visible(patches, visible);
-        let predicted = self.predictor.forward(s_x.clone(), visible, hidden);
-        Forward {
-            embeddings: vec![
-                (Role::Context, s_x),
-                (Role::Predicted, predicted.clone()),
-                (Role::Target, s_y.clone()),
-                (Role::Whole, whole),
-            ],
-            pairs: vec![Pair { predicted, target: s_y }],
-            ..Forward::default()
-        }
+        let pairs = batch.masks().iter().map(|MaskSet { context: visible, target: hidden }| {
+            let s_y = repeat_interleave(gather(whole.clone(), hidden), batch.len(), visible.len());
+            let s_x = self.encoder.forward_visible(patches.clone(), visible);
+            let predicted = self.predictor.forward(s_x.clone(), visible, hidden);
+            (s_x, Pair { predicted, target: s_y })
+        });
+        Forward::of_pairs(pairs, whole.clone())
     }
 
     fn features(encoder: &Encoder, batch: &PatchBatch, device: &Device) -> Tensor<3> {

@@ -24,6 +24,8 @@ pub enum Purpose {
     Test = 7,
     /// Dropout and stochastic depth.
     Noise = 8,
+    /// Which part of a longer recording is read.
+    Part = 9,
 }
 
 /// A source of uniform integers and floats.

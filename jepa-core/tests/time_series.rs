@@ -55,10 +55,59 @@ fn it_trains_and_probes_through_the_registry() {
     // Four classes: what guesses reaches 25 %.
     assert!(table.rows.iter().take(2).all(|row| row.knn > 35.0 && row.linear > 35.0), "{table}");
 
-    let request = ProbeRequest { path: out, kind: ProbeKind::Linear, data: None, engine: Engine::cpu() };
-    let report = plugin().probe(&request).unwrap();
+    let request = |kind, assignments: &[&str]| ProbeRequest {
+        path: out.clone(),
+        kind,
+        data: None,
+        assignments: assignments.iter().map(|a| (*a).to_owned()).collect(),
+        engine: Engine::cpu(),
+    };
+    let report = plugin().probe(&request(ProbeKind::Linear, &[])).unwrap();
     assert!(report.data.contains("synthetic"), "{}", report.data);
     assert!((report.rows[0].accuracy - table.rows[0].linear).abs() < 1e-6, "{report:?}");
+
+    let few = ["probe.shots=[1]", "probe.shares=[0.1]", "probe.draws=2"];
+    let report = plugin().probe(&request(ProbeKind::LowShot, &few)).unwrap();
+    let labels: Vec<_> = report.rows.iter().map(|row| (row.shots, row.share)).collect();
+    assert_eq!(labels, [(Some(1), None), (None, Some(0.1))].repeat(3));
+    assert!(report.rows.iter().all(|row| row.deviation.is_some()), "{report:?}");
+
+    let tune = ["epochs=2", "least_steps=20", "draws=2", "max_train=200", "shares=[0.1, 1.0]"];
+    let tune: Vec<String> = tune.iter().map(|setting| format!("probe.fine_tune.{setting}")).collect();
+    let tune: Vec<&str> = tune.iter().map(String::as_str).collect();
+    let report = plugin().probe(&request(ProbeKind::FineTune, &tune)).unwrap();
+    let lines: Vec<_> = report.rows.iter().map(|row| (row.share, row.deviation.is_some())).collect();
+    assert_eq!(lines, [(Some(0.1), true), (Some(1.0), false)].repeat(2));
+    // Four classes; twenty steps on all weights beat guessing.
+    assert!(report.rows[1].accuracy > 35.0, "{report:?}");
+    assert_eq!(plugin().probe(&request(ProbeKind::FineTune, &tune)).unwrap(), report, "a function of its settings");
+
+    let refused = plugin().probe(&request(ProbeKind::Linear, &["run.steps=3"])).unwrap_err().to_string();
+    assert!(refused.contains("below `probe`"), "{refused}");
+}
+
+#[test]
+fn what_was_learnt_on_one_source_is_probed_on_another() {
+    let folder = tempfile::tempdir().unwrap();
+    for (class, period) in [("fast", 3.0f32), ("slow", 17.0)] {
+        let rows = (0..3000).map(|t| format!("{},{}\n", (t as f32 / period).sin(), (t as f32 / period).cos()));
+        let path = folder.path().join("recorded").join(class);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("a.csv"), rows.collect::<String>()).unwrap();
+    }
+    let out = folder.path().join("run");
+    run_tiny(&out, &["probe.max_train=40", "probe.max_test=40"]).unwrap();
+    let recorded = format!("csv:{}", folder.path().join("recorded").display());
+    let request = ProbeRequest {
+        path: out,
+        kind: ProbeKind::Linear,
+        data: Some(recorded),
+        assignments: Vec::new(),
+        engine: Engine::cpu(),
+    };
+    let report = plugin().probe(&request).unwrap();
+    assert_eq!(report.trained_on, "builtin");
+    assert!(report.data.starts_with("CSV") && report.rows[0].accuracy > 90.0, "{report:?}");
 }
 
 #[test]

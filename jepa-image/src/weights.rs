@@ -61,13 +61,6 @@ pub fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
     }
 }
 
-fn below(tensors: &Named, network: &str) -> Named {
-    tensors
-        .iter()
-        .filter_map(|(name, tensor)| Some((name.strip_prefix(network)?.strip_prefix('.')?.to_owned(), tensor.clone())))
-        .collect()
-}
-
 fn import_official(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
     let known = ["encoder", "target_encoder"];
     let network = foreign.network.as_deref().unwrap_or("target_encoder");
@@ -80,11 +73,11 @@ fn import_official(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
         foreign.tensors.keys().filter(|k| !networks.iter().any(|n| k.starts_with(n))).cloned().collect();
     KeyReport { origin: foreign.origin.clone(), unexpected, ..Default::default() }.into_result()?;
 
-    let target = below(&foreign.tensors, network);
+    let target = foreign.below(network);
     if target.is_empty() {
         return Err(Error::format(&foreign.origin, format!("holds no network `{network}`")));
     }
-    let predictor = below(&foreign.tensors, "predictor");
+    let predictor = foreign.below("predictor");
     let config = configuration(&target, (!predictor.is_empty()).then_some(&predictor), foreign)?;
     let student: Named = foreign
         .tensors

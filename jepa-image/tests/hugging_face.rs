@@ -314,7 +314,7 @@ fn the_official_and_timm_layouts_keep_the_official_names_and_a_kernel_of_four_di
 /// A model of ours on a square grid, exported to a folder and read again.
 fn square_folder(folder: &Path) -> Foreign {
     let (variant, target) = square();
-    for exported in variant.export(&target, Format::HuggingFace).unwrap() {
+    for exported in variant.export(&target, None, Format::HuggingFace).unwrap() {
         std::fs::write(folder.join(exported.name), exported.bytes).unwrap();
     }
     read_foreign(folder, None).unwrap()

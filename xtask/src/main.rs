@@ -13,6 +13,7 @@ use commands::Command;
 use jepa_image as _;
 use jepa_point as _;
 use jepa_skeleton as _;
+use jepa_video as _;
 
 /// A training step allocates and frees the same sizes again and again.
 #[global_allocator]

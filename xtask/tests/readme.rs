@@ -4,6 +4,7 @@ use jepa_core::plugin::{Table, variants};
 use jepa_image as _;
 use jepa_point as _;
 use jepa_skeleton as _;
+use jepa_video as _;
 
 #[test]
 fn the_readmes_table_of_variants_is_the_registrys() {

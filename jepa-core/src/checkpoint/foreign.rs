@@ -21,6 +21,14 @@ pub struct Foreign {
     pub heads: Option<usize>,
 }
 
+impl Foreign {
+    /// The tensors of one network, their names without its own.
+    pub fn below(&self, network: &str) -> Named {
+        let inside = |name: &str| Some(name.strip_prefix(network)?.strip_prefix('.')?.to_owned());
+        self.tensors.iter().filter_map(|(name, tensor)| Some((inside(name)?, tensor.clone()))).collect()
+    }
+}
+
 /// Reads a PyTorch checkpoint (`.pth.tar`, `.pth`, `.pt`, `.ckpt`), a safetensors file, or a Hugging Face folder.
 pub fn read_foreign(path: &Path, network: Option<&str>) -> Result<Foreign> {
     let (tensors, config) = if path.is_dir() {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Source;
 use crate::error::{Error, Result};
-use crate::random::{epoch_of, epoch_order};
+use crate::random::{Purpose, Stream, epoch_of, epoch_order};
 
 /// A damaged sample.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -256,7 +256,7 @@ fn prepare<S: Send, B>(
         let mut position = (step - 1) * plan.size as u64 + i;
         loop {
             let index = order.at(position);
-            match source.read(index) {
+            match source.draw(index, &mut Stream::new(plan.seed, Purpose::Part, step, index as u64)) {
                 Ok(sample) => {
                     samples.push((index, sample));
                     break;

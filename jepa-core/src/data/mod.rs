@@ -7,6 +7,7 @@ pub mod part;
 pub use loader::{Loader, LoaderConfig, Prepared, Quarantine, QuarantineEntry};
 
 use crate::error::Result;
+use crate::random::Stream;
 
 /// Which part of a data set is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +34,22 @@ pub trait Source: Send + Sync {
     /// Reads and decodes sample `index`; an error quarantines that sample and training goes on.
     fn read(&self, index: usize) -> Result<Self::Sample>;
 
+    /// Sample `index` for training: where a sample is a part of something longer, `draw` says which part.
+    fn draw(&self, index: usize, _draw: &mut Stream) -> Result<Self::Sample> {
+        self.read(index)
+    }
+
     /// The class of sample `index`, where the data set has labels.
     fn label(&self, index: usize) -> Option<u32>;
 
     /// Names of the classes, empty without labels.
     fn classes(&self) -> &[String];
+
+    /// Pairs of classes that are alike in all but one respect, such as the order of time. Probes report separately
+    /// how well the two of a pair are told apart, where chance is 50 %.
+    fn twins(&self) -> &[[u32; 2]] {
+        &[]
+    }
 
     /// What a person calls sample `index`: a path, or "image 17 of train-images.gz".
     fn name(&self, index: usize) -> String;
@@ -62,8 +74,9 @@ impl DataSpec {
     /// the path.
     pub fn parse(text: &str, formats: &[&str]) -> Self {
         let text = text.trim().to_owned();
-        if text == "builtin" {
-            return Self { format: Some("builtin".into()), path: None, text };
+        // What is inside the program needs no path: `builtin`, and formats named after it.
+        if text == "builtin" || (text.starts_with("builtin-") && formats.contains(&text.as_str())) {
+            return Self { format: Some(text.clone()), path: None, text };
         }
         if let Some((format, path)) = text.split_once(':')
             && formats.contains(&format)

@@ -3,15 +3,20 @@
 //! The order of a masked batch is a contract, because a wrong repeat trains silently: rows of gathered tokens go
 //! **(mask, image)**, predictions and targets go **(target mask, context mask, image)**.
 
+mod blocks3d;
 mod multiblock;
 mod random;
+mod tube;
 
+pub use blocks3d::{MultiBlock3d, MultiBlock3dConfig};
 pub use multiblock::{MaskRule, MultiBlock, MultiBlockConfig};
 pub use random::RandomMask;
+pub use tube::RandomTube;
 
 use burn::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::random::Draw;
 
 /// One mask for each sample of a batch, all of one length: [batch, len] indices into `tokens`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +99,20 @@ impl MaskSet {
         let shard = |masks: &[Mask]| masks.iter().map(|m| m.shard(range.clone())).collect();
         Self { context: shard(&self.context), target: shard(&self.target) }
     }
+}
+
+/// Cuts one ascending mask to `length` tokens: from the end with the official rule, anywhere with the corrected one.
+fn cut(row: &mut Vec<u32>, length: usize, rule: MaskRule, places: &mut impl Draw) {
+    if rule == MaskRule::Corrected && row.len() > length {
+        // Fisher-Yates on the first places, then back into reading order.
+        for i in 0..length {
+            let other = i + places.below(row.len() - i);
+            row.swap(i, other);
+        }
+        row.truncate(length);
+        row.sort_unstable();
+    }
+    row.truncate(length);
 }
 
 /// Keeps the tokens each mask names: [batch, tokens, width] to [masks * batch, len, width], order (mask, image).

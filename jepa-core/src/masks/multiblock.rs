@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Mask, MaskSet};
+use super::{Mask, MaskSet, cut};
 use crate::error::{Error, Result};
 use crate::random::Draw;
 
@@ -276,18 +276,7 @@ impl MultiBlock {
     /// Cuts every mask to the length of the shortest.
     fn level(&self, mut masks: Vec<Vec<Vec<u32>>>, tokens: usize, places: &mut impl Draw) -> Result<Vec<Mask>> {
         let shortest = masks.iter().flatten().map(Vec::len).min().unwrap_or(0);
-        for row in masks.iter_mut().flatten() {
-            if self.config.rule == MaskRule::Corrected && row.len() > shortest {
-                // Fisher-Yates on the first places, then back into reading order.
-                for i in 0..shortest {
-                    let other = i + places.below(row.len() - i);
-                    row.swap(i, other);
-                }
-                row.truncate(shortest);
-                row.sort_unstable();
-            }
-            row.truncate(shortest);
-        }
+        masks.iter_mut().flatten().for_each(|row| cut(row, shortest, self.config.rule, places));
         masks.iter().map(|rows| Mask::new(rows, tokens)).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Init, LayerNoise, Linear, kernels};
+use super::{Init, LayerNoise, Linear, Rotation, kernels};
 
 /// Fused projection, scaled dot products, output projection.
 #[derive(Module, Debug)]
@@ -27,13 +27,17 @@ impl Attention {
 
     /// [batch, tokens, width] to the same.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.proj.forward(self.mix(x, None))
+        self.proj.forward(self.mix(x, None, None))
     }
 
     /// The heads' results side by side, before the output projection: [batch, tokens, width] to the same; in training
-    /// perhaps with some probabilities dropped.
-    pub fn mix(&self, x: Tensor<3>, noise: Option<LayerNoise>) -> Tensor<3> {
+    /// perhaps with some probabilities dropped. With a `rotation` queries and keys are turned by their places.
+    pub fn mix(&self, x: Tensor<3>, noise: Option<LayerNoise>, rotation: Option<&Rotation>) -> Tensor<3> {
         let qkv = self.qkv.forward(x);
+        let qkv = match rotation {
+            Some(rotation) => rotation.turn(qkv, self.heads),
+            None => qkv,
+        };
         match noise.filter(LayerNoise::reaches_attention) {
             None => attention(qkv, self.heads),
             Some(noise) => {

@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Attention, Init, LayerNoise, LayerNorm, Linear, Noise, kernels};
+use super::{Attention, Init, LayerNoise, LayerNorm, Linear, Noise, Rotation, kernels};
 
 /// Shape of one block.
 #[derive(Debug, Clone, Copy)]
@@ -71,8 +71,17 @@ impl Block {
 
     /// The same for the tokens from `first` on alone, all of which see all; in training perhaps with noise.
     pub fn pass(&self, x: Tensor<3>, first: usize, noise: Option<LayerNoise>) -> Tensor<3> {
+        self.run(x, first, noise, None)
+    }
+
+    /// The same without noise, queries and keys turned by their places when there is a `rotation`.
+    pub fn turned(&self, x: Tensor<3>, first: usize, rotation: Option<&Rotation>) -> Tensor<3> {
+        self.run(x, first, None, rotation)
+    }
+
+    fn run(&self, x: Tensor<3>, first: usize, noise: Option<LayerNoise>, rotation: Option<&Rotation>) -> Tensor<3> {
         let tail = |x: Tensor<3>| if first == 0 { x } else { x.slice(s![.., first.., ..]) };
-        let mixed = tail(self.attn.mix(self.norm1.forward(x.clone()), noise));
+        let mixed = tail(self.attn.mix(self.norm1.forward(x.clone()), noise, rotation));
         let Some(noise) = noise else {
             let x = self.attn.proj.forward_onto(mixed, tail(x));
             let hidden = self.mlp.hidden(self.norm2.forward(x.clone()));

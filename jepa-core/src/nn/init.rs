@@ -119,6 +119,16 @@ impl Init {
         self.draw([1, 1, width], |s| std * s.normal())
     }
 
+    /// One learned vector [1, 1, width] that begins as zeros.
+    pub fn zero_token(&mut self, width: usize) -> Param<Tensor<3>> {
+        self.draw([1, 1, width], |_| 0.0)
+    }
+
+    /// One learned vector [1, 1, width] that begins next to nothing, N(0, 1e-12) (V-JEPA 2.1's picture and clip).
+    pub fn faint_token(&mut self, width: usize) -> Param<Tensor<3>> {
+        self.draw([1, 1, width], |s| 1e-6 * s.normal())
+    }
+
     /// A learned table, N(0, 0.02²).
     pub fn learned_table(&mut self, shape: [usize; 3]) -> Param<Tensor<3>> {
         self.draw(shape, |s| 0.02 * s.normal())

@@ -16,7 +16,7 @@ use burn_flex::FlexTensor;
 
 use super::cpu::{self, AttentionShape, Kept};
 
-type Tracked = FloatTensor<Autodiff<Flex, NoCheckpointing>>;
+pub(super) type Tracked = FloatTensor<Autodiff<Flex, NoCheckpointing>>;
 
 /// Whether a tensor's values are f32 in host memory, tracked or not.
 pub(super) fn is_here<const D: usize>(x: &Tensor<D>) -> bool {

@@ -15,13 +15,15 @@ pub mod params;
 mod pool;
 pub mod positions;
 mod predictor;
+mod rotary;
 
 pub use attention::{Attention, attention};
 pub use batch_norm::{BatchNorm, BatchStatistics};
 pub use block::{Block, BlockConfig, Mlp, Transformer};
-pub use encoder::{Encoder, EncoderConfig};
+pub use encoder::{Encoder, EncoderConfig, PatchEmbed};
 pub use init::{Init, InitScheme};
 pub use linear::{LayerNorm, Linear, gelu, normalise, project};
 pub use noise::{LayerNoise, Noise, NoiseConfig};
 pub use pool::max_over_members;
 pub use predictor::{Predictor, PredictorConfig};
+pub use rotary::{Rotary, RotaryConfig, RotaryForm, Rotation};

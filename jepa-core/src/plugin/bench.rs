@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use burn::module::Module as _;
+use serde::Serialize;
 
-use super::erased::{BenchReport, BenchRequest, resolve};
-use super::{Draws, Variant};
+use super::settings::resolve;
+use super::{Draws, Settings, Variant};
 use crate::data::{DataSpec, Split};
+use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::jepa::{Batch as _, Jepa as _, Step};
 use crate::nn::params::{self, Role};
@@ -15,6 +17,50 @@ use crate::objective::Objective;
 use crate::probe::Frozen;
 use crate::random::epoch_order;
 use crate::train::{Learner, Replicas, Schedule, default_replicas};
+
+/// What `bench` is asked to do.
+#[derive(Debug, Clone)]
+pub struct BenchRequest {
+    /// The configuration.
+    pub settings: Settings,
+    /// Timed steps.
+    pub rounds: usize,
+    /// Where tensors live.
+    pub engine: Engine,
+}
+
+/// Times of one variant on one engine.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BenchReport {
+    /// Variant id.
+    pub variant: String,
+    /// Preset.
+    pub preset: String,
+    /// Engine name.
+    pub engine: String,
+    /// Replicas.
+    pub replicas: usize,
+    /// Samples a step.
+    pub batch: usize,
+    /// Trained parameters.
+    pub parameters: usize,
+    /// Seconds of every timed step: forward, backward, optimiser, target; batches prepared before.
+    pub step_seconds: Vec<f64>,
+    /// Median of them.
+    pub step_median: f64,
+    /// Samples a second in training.
+    pub train_rate: f64,
+    /// Floating-point operations a second in training, in units of 1e9.
+    pub gflops: f64,
+    /// Samples a second through the frozen encoder.
+    pub feature_rate: f64,
+    /// Batches prepared by one thread, samples a second: decode, crop, masks.
+    pub data_rate: f64,
+    /// Means over the timed batches of what they say of themselves, such as mask lengths.
+    pub figures: BTreeMap<String, f64>,
+    /// Largest memory of the process in MiB, where the system tells.
+    pub peak_mib: Option<f64>,
+}
 
 pub(super) fn run<V: Variant>(request: &BenchRequest) -> Result<BenchReport> {
     let (preset, config) = resolve::<V>(&request.settings)?;

@@ -4,15 +4,23 @@
 mod bench;
 pub mod conformance;
 mod erased;
+mod probing;
 mod registry;
+mod settings;
+mod table;
+mod training;
 mod variant;
+mod weights;
 
-pub use erased::{
-    BenchReport, BenchRequest, EmbedRequest, ImportRequest, Plugin, PresetInfo, ProbeKind, ProbeLine, ProbeReport,
-    ProbeRequest, Settings, Table, TrainRequest,
-};
+pub use bench::{BenchReport, BenchRequest};
+pub use erased::Plugin;
+pub use probing::{EmbedRequest, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
 pub use registry::{find, of_run, variants};
+pub use settings::{PresetInfo, Settings};
+pub use table::Table;
+pub use training::TrainRequest;
 pub use variant::{Batch, Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+pub use weights::ImportRequest;
 
 #[doc(hidden)]
 pub use inventory;

@@ -138,6 +138,12 @@ pub trait Variant: Sized + Send + Sync + 'static {
     /// The sample's values as a probe on raw inputs sees them.
     fn raw(&self, sample: &Self::Sample) -> Result<Vec<f32>>;
 
+    /// Descriptions of a sample that need no learning, by name, such as its mean pose: floors that probes print beside
+    /// the features. The same names for every sample.
+    fn shortcuts(&self, _sample: &Self::Sample) -> Result<Vec<(&'static str, Vec<f32>)>> {
+        Ok(Vec::new())
+    }
+
     /// The sample as a picture.
     fn preview(&self, sample: &Self::Sample) -> Preview;
 
@@ -146,8 +152,8 @@ pub trait Variant: Sized + Send + Sync + 'static {
         Err(Error::config("import", format!("no foreign weights are known for {}", Self::DESCRIPTION.id)))
     }
 
-    /// The target encoder in a foreign layout.
-    fn export(&self, _target: &Named, _format: Format) -> Result<Vec<Exported>> {
+    /// The target encoder in a foreign layout, with those parts of the student that the layout has a place for.
+    fn export(&self, _target: &Named, _student: Option<&Named>, _format: Format) -> Result<Vec<Exported>> {
         Err(Error::config("export", format!("no foreign layout is known for {}", Self::DESCRIPTION.id)))
     }
 

@@ -19,7 +19,7 @@ use crate::train::{Replicas, default_replicas};
 /// Samples a forward pass of one worker.
 const CHUNK: usize = 32;
 
-type Encoder<V> = <<V as Variant>::Model as Jepa>::Target;
+pub(super) type Encoder<V> = <<V as Variant>::Model as Jepa>::Target;
 
 /// The target encoder of a variant, frozen.
 pub struct Frozen<V: Variant> {
@@ -120,13 +120,13 @@ impl<V: Variant> Frozen<V> {
 
     /// Pooled features of the first `limit` samples of a source that can be read.
     pub fn features(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<Features> {
-        collect(source, limit, |samples| self.pooled(samples))
+        self.collect_one(source, limit, |samples| self.pooled(samples))
     }
 
     /// All tokens of the first `limit` samples of a source that can be read.
     pub fn token_table(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<TokenTable> {
         let mut tokens = 0;
-        let rows = collect(source, limit, |samples| {
+        let rows = self.collect_one(source, limit, |samples| {
             let ([_, count, _], values) = self.tokens(samples)?;
             tokens = count;
             Ok(values)
@@ -141,9 +141,33 @@ impl<V: Variant> Frozen<V> {
 
     /// Raw values of the first `limit` samples of a source that can be read.
     pub fn raw(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<Features> {
-        collect(source, limit, |samples| {
-            Ok(samples.iter().map(|s| self.variant.raw(s)).collect::<Result<Vec<_>>>()?.concat())
-        })
+        self.collect_one(source, limit, |samples| describe(samples, |sample| self.variant.raw(sample)))
+    }
+
+    fn collect_one(
+        &self,
+        source: &dyn Source<Sample = V::Sample>,
+        limit: usize,
+        mut values_of: impl FnMut(&[V::Sample]) -> Result<Vec<f32>>,
+    ) -> Result<Features> {
+        let tables = collect(source, limit, &self.workers, |samples| Ok(vec![values_of(samples)?]))?;
+        tables.into_iter().next().ok_or_else(|| Error::Engine("no table of features was made".into()))
+    }
+
+    /// The same with another encoder.
+    pub(super) fn with_encoder(&self, encoder: Encoder<V>) -> Result<Self> {
+        let frozen = Self::from_parts(self.variant.clone(), encoder, self.engine.clone(), self.workers())?;
+        Ok(Self { pool: self.pool, view: self.view, ..frozen })
+    }
+
+    /// Where tensors live.
+    pub(super) fn device(&self) -> &Device {
+        &self.engine.device
+    }
+
+    /// From tokens to one vector.
+    pub(super) fn pool(&self) -> Pool {
+        self.pool
     }
 }
 
@@ -170,19 +194,30 @@ pub fn readable<S: Send>(source: &dyn Source<Sample = S>, limit: usize) -> Vec<S
     (0..source.len()).filter_map(|i| source.read(i).ok()).take(limit).collect()
 }
 
-fn collect<S: Send>(
+/// Descriptions of samples, one after another.
+pub(super) fn describe<S>(samples: &[S], of: impl Fn(&S) -> Result<Vec<f32>>) -> Result<Vec<f32>> {
+    Ok(samples.iter().map(of).collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Tables of the first `limit` samples that can be read, evenly spaced, so that a source sorted by class gives every
+/// class. `values_of` gives the rows of some samples for each table; `workers` share the reading.
+pub(super) fn collect<S: Send>(
     source: &dyn Source<Sample = S>,
     limit: usize,
-    mut values_of: impl FnMut(&[S]) -> Result<Vec<f32>>,
-) -> Result<Features> {
-    // Evenly spaced, so that a source sorted by class gives every class.
+    workers: &Replicas,
+    mut values_of: impl FnMut(&[S]) -> Result<Vec<Vec<f32>>>,
+) -> Result<Vec<Features>> {
     let count = source.len().min(limit);
-    let (mut values, mut labels, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut values, mut labels, mut indices) = (Vec::<Vec<f32>>::new(), Vec::new(), Vec::new());
     for block in (0..count).collect::<Vec<_>>().chunks(1024) {
+        let share = block.len().div_ceil(workers.count()).max(1);
+        let read = workers.map(block.chunks(share).collect(), |places: &[usize]| {
+            let index = |at: &usize| at * source.len() / count;
+            Ok(places.iter().map(|at| (index(at), source.read(index(at)))).collect::<Vec<_>>())
+        })?;
         let mut samples = Vec::with_capacity(block.len());
-        for at in block {
-            let index = at * source.len() / count;
-            match source.read(index) {
+        for (index, sample) in read.into_iter().flatten() {
+            match sample {
                 Ok(sample) => {
                     samples.push(sample);
                     labels.push(source.label(index));
@@ -192,11 +227,14 @@ fn collect<S: Send>(
             }
         }
         if !samples.is_empty() {
-            values.extend(values_of(&samples)?);
+            let tables = values_of(&samples)?;
+            values.resize_with(tables.len(), Vec::new);
+            values.iter_mut().zip(tables).for_each(|(all, new)| all.extend(new));
         }
     }
     if labels.is_empty() {
         return Err(Error::data(source.describe(), "none of its samples can be read"));
     }
-    Features::new(values, labels, indices, source.classes().to_vec())
+    let table = |values| Features::new(values, labels.clone(), indices.clone(), source.classes().to_vec());
+    values.into_iter().map(table).collect()
 }

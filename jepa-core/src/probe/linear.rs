@@ -6,10 +6,9 @@ use std::collections::VecDeque;
 use burn::prelude::*;
 use burn::tensor::activation::{log_softmax, softmax};
 
-use super::{Features, ProbeConfig};
+use super::Features;
 use crate::error::{Error, Result};
 use crate::host;
-use crate::random::{Draw as _, Purpose, Stream};
 
 const PENALTIES: [f64; 5] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5];
 const ITERATIONS: usize = 150;
@@ -173,16 +172,44 @@ impl LinearProbe {
 
     /// Share of rows whose class has the highest score.
     pub fn accuracy(&self, features: &Features) -> Result<f64> {
+        accuracy(self.scores(features), &features.known_labels()?)
+    }
+
+    /// How often the two of a pair are told apart: of the rows whose class is in a pair, the share whose own class has
+    /// the higher score of the two. None without such rows.
+    pub fn accuracy_between(&self, features: &Features, pairs: &[[u32; 2]]) -> Result<Option<f64>> {
+        if pairs.is_empty() {
+            return Ok(None);
+        }
         let labels = features.known_labels()?;
         let scores = self.scores(features);
         let classes = scores.dims()[1];
         let values = host::read(scores)?;
-        let right = values.chunks_exact(classes).zip(labels).filter(|(row, label)| {
-            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
-            best == Some(*label)
-        });
-        Ok(right.count() as f64 / features.len() as f64)
+        let (mut right, mut all) = (0usize, 0usize);
+        for (row, label) in values.chunks_exact(classes).zip(labels) {
+            for [one, other] in pairs {
+                let rival = match label {
+                    l if l == *one => *other,
+                    l if l == *other => *one,
+                    _ => continue,
+                };
+                all += 1;
+                right += usize::from(row.get(label as usize) > row.get(rival as usize));
+            }
+        }
+        Ok((all > 0).then(|| right as f64 / all as f64))
     }
+}
+
+/// Share of the rows of `scores`, [samples, classes], whose own class has the highest one.
+pub(super) fn accuracy(scores: Tensor<2>, labels: &[u32]) -> Result<f64> {
+    let classes = scores.dims()[1];
+    let values = host::read(scores)?;
+    let right = values.chunks_exact(classes).zip(labels).filter(|(row, label)| {
+        let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
+        best == Some(**label)
+    });
+    Ok(right.count() as f64 / labels.len().max(1) as f64)
 }
 
 /// Test accuracy of a linear probe.
@@ -190,41 +217,12 @@ pub fn linear_accuracy(train: &Features, test: &Features) -> Result<f64> {
     LinearProbe::fit(train)?.accuracy(test)
 }
 
-/// Mean and standard deviation over several draws of the linear accuracy with `shots` labels a class.
-pub fn low_shot(train: &Features, test: &Features, shots: usize, config: &ProbeConfig) -> Result<(f64, f64)> {
-    let labels = train.known_labels()?;
-    let classes = labels.iter().max().map_or(0, |m| *m as usize + 1);
-    let mut accuracies = Vec::new();
-    for draw in 0..config.draws {
-        let order = Stream::new(draw as u64, Purpose::Probe, shots as u64, 0).permutation(labels.len());
-        let mut taken = vec![0; classes];
-        let rows: Vec<usize> = order
-            .into_iter()
-            .map(|i| i as usize)
-            .filter(|i| {
-                let count = &mut taken[labels[*i] as usize];
-                *count += 1;
-                *count <= shots
-            })
-            .collect();
-        if taken.iter().any(|t| *t < shots) {
-            return Err(Error::config(
-                "probe.shots",
-                format!("{shots} labels a class are asked for; a class has fewer"),
-            ));
-        }
-        accuracies.push(linear_accuracy(&train.subset(&rows), test)?);
-    }
-    let mean = accuracies.iter().sum::<f64>() / accuracies.len() as f64;
-    let variance = accuracies.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / accuracies.len() as f64;
-    Ok((mean, variance.sqrt()))
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::random::{Draw as _, Purpose, Stream};
 
-    fn clouds(seed: u64, n: usize, distance: f32) -> Features {
+    pub(in super::super) fn clouds(seed: u64, n: usize, distance: f32) -> Features {
         let mut stream = Stream::new(seed, Purpose::Test, 0, 0);
         let labels: Vec<Option<u32>> = (0..n).map(|i| Some(i as u32 % 3)).collect();
         let values = (0..n)
@@ -255,11 +253,18 @@ mod tests {
     }
 
     #[test]
-    fn more_labels_a_class_give_more_accuracy() {
-        let (train, test) = (clouds(4, 600, 2.0), clouds(5, 300, 2.0));
-        let config = ProbeConfig::default();
-        let (one, _) = low_shot(&train, &test, 1, &config).unwrap();
-        let (many, _) = low_shot(&train, &test, 50, &config).unwrap();
-        assert!(many > one, "{one} {many}");
+    fn pairs_are_judged_between_the_two_alone() {
+        // Classes 0 and 1 are one cloud, 2 is far away: over all classes two thirds are right at best.
+        let merged = |seed| {
+            let features = clouds(seed, 300, 8.0);
+            let labels: Vec<Option<u32>> = (0..300).map(|i| Some([0, 2, 1][i % 3])).collect();
+            let values = (0..300).flat_map(|i| features.row(if i % 3 == 2 { i - 2 } else { i }).to_vec()).collect();
+            Features::new(values, labels, (0..300).collect(), vec![]).unwrap()
+        };
+        let (probe, test) = (LinearProbe::fit(&merged(6)).unwrap(), merged(7));
+        let between = |pairs: &[[u32; 2]]| probe.accuracy_between(&test, pairs).unwrap();
+        assert!((between(&[[0, 1]]).unwrap() - 0.5).abs() < 0.01, "{:?}", between(&[[0, 1]]));
+        assert!(between(&[[0, 2]]).unwrap() > 0.99);
+        assert_eq!((between(&[]), between(&[[7, 8]])), (None, None));
     }
 }

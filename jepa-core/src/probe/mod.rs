@@ -1,27 +1,32 @@
-//! What frozen features are worth: k-NN, linear, attentive and low-shot probes, with the floors beside them.
+//! What features are worth: k-NN, linear, attentive and low-shot probes of frozen ones, fine-tuning, with the floors
+//! beside them.
 
 mod attentive;
+mod compare;
 mod features;
 mod file;
+mod fine_tune;
 mod frozen;
 mod knn;
 mod linear;
+mod scarce;
 
 pub use attentive::{AttentiveConfig, TokenTable, attentive_accuracy};
+pub use compare::{ProbeRow, ProbeTable, compare, floors};
 pub use features::Features;
 pub use file::{check_features_file, write_features};
+pub use fine_tune::{FineTuneConfig, fine_tune};
 pub(crate) use frozen::open_run;
 pub use frozen::{Frozen, readable};
 pub use knn::knn_accuracy;
-pub use linear::{LinearProbe, linear_accuracy, low_shot};
+pub use linear::{LinearProbe, linear_accuracy};
+pub use scarce::{Spread, few_a_class, share_of_all};
 
 use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DataSpec, Source, Split};
 use crate::error::{Error, Result};
-use crate::plugin::Variant;
 
 /// How features are probed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +42,8 @@ pub struct ProbeConfig {
     pub max_test: usize,
     /// Labels a class of the low-shot probe.
     pub shots: Vec<usize>,
+    /// Shares of the training labels of the low-shot probe, drawn without regard to class (S-JEPA: 1 % and 10 %).
+    pub shares: Vec<f64>,
     /// Draws of the low-shot probe.
     pub draws: usize,
     /// How the tokens of a sample become one vector.
@@ -45,6 +52,8 @@ pub struct ProbeConfig {
     pub network: Network,
     /// The attentive probe.
     pub attentive: AttentiveConfig,
+    /// Fine-tuning.
+    pub fine_tune: FineTuneConfig,
 }
 
 /// How the tokens of a sample become one vector.
@@ -87,10 +96,12 @@ impl Default for ProbeConfig {
             max_train: 20_000,
             max_test: 10_000,
             shots: vec![1, 5, 10, 50],
+            shares: vec![0.01, 0.1],
             draws: 5,
             pool: Pool::Mean,
             network: Network::Target,
             attentive: AttentiveConfig::default(),
+            fine_tune: FineTuneConfig::default(),
         }
     }
 }
@@ -109,102 +120,10 @@ impl ProbeConfig {
                 "neighbours, temperature, max_train, max_test and draws must be positive",
             ));
         }
-        self.attentive.check()
-    }
-}
-
-/// One line of a probe table: accuracies in percent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ProbeRow {
-    /// Whose features: "trained encoder", "untrained encoder", "raw input".
-    pub features: String,
-    /// Width of a feature vector.
-    pub width: usize,
-    /// k-NN accuracy.
-    pub knn: f64,
-    /// Linear accuracy.
-    pub linear: f64,
-}
-
-/// Learned features beside their floors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ProbeTable {
-    /// Labelled training samples.
-    pub train: usize,
-    /// Test samples.
-    pub test: usize,
-    /// Number of classes.
-    pub classes: usize,
-    /// The lines.
-    pub rows: Vec<ProbeRow>,
-    /// Why there are no lines, when there are none.
-    pub note: Option<String>,
-}
-
-impl std::fmt::Display for ProbeTable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(note) = &self.note {
-            return write!(f, "no probes: {note}");
+        if !self.shares.iter().all(|share| *share > 0.0 && *share <= 1.0) {
+            return Err(Error::config("probe.shares", format!("{:?} must lie above 0 and at most at 1", self.shares)));
         }
-        writeln!(f, "probes: {} classes, {} training and {} test samples", self.classes, self.train, self.test)?;
-        writeln!(f, "{:<18} {:>6} {:>9} {:>9}", "features", "width", "k-NN %", "linear %")?;
-        for (i, row) in self.rows.iter().enumerate() {
-            let end = if i + 1 < self.rows.len() { "\n" } else { "" };
-            write!(f, "{:<18} {:>6} {:>9.1} {:>9.1}{end}", row.features, row.width, row.knn, row.linear)?;
-        }
-        Ok(())
+        self.attentive.check()?;
+        self.fine_tune.check()
     }
-}
-
-/// Features of a data set's two parts, as far as the configuration wants them.
-pub fn both_splits<V: Variant>(frozen: &Frozen<V>, spec: &str, config: &ProbeConfig) -> Result<[Features; 2]> {
-    Ok([
-        frozen.features(frozen.open_data(spec, Split::Train)?.as_ref(), config.max_train)?,
-        frozen.features(frozen.open_data(spec, Split::Test)?.as_ref(), config.max_test)?,
-    ])
-}
-
-/// k-NN and linear probes of a trained encoder beside the untrained one and the raw input.
-pub fn compare<V: Variant>(
-    trained: &Frozen<V>,
-    untrained: &Frozen<V>,
-    spec: &str,
-    config: &ProbeConfig,
-) -> Result<ProbeTable> {
-    let mut table = ProbeTable { train: 0, test: 0, classes: 0, rows: Vec::new(), note: None };
-    let parsed = DataSpec::parse(spec, V::FORMATS);
-    let sources = trained
-        .variant()
-        .open(&parsed, Split::Train)
-        .and_then(|a| Ok([a, trained.variant().open(&parsed, Split::Test)?]));
-    let [train, test] = match sources {
-        Ok(sources) => sources,
-        Err(error) => {
-            table.note = Some(error.to_string());
-            return Ok(table);
-        }
-    };
-    if train.label(0).is_none() || test.label(0).is_none() {
-        table.note = Some(format!("{} has no labels", train.describe()));
-        return Ok(table);
-    }
-    table.classes = train.classes().len();
-    type Extract<'a, S> = Box<dyn Fn(&dyn Source<Sample = S>, usize) -> Result<Features> + 'a>;
-    let kinds: [(&str, Extract<'_, V::Sample>); 3] = [
-        ("trained encoder", Box::new(|source, limit| trained.features(source, limit))),
-        ("untrained encoder", Box::new(|source, limit| untrained.features(source, limit))),
-        ("raw input", Box::new(|source, limit| trained.raw(source, limit))),
-    ];
-    for (name, extract) in kinds {
-        let bank = extract(train.as_ref(), config.max_train)?;
-        let queries = extract(test.as_ref(), config.max_test)?;
-        (table.train, table.test) = (bank.len(), queries.len());
-        table.rows.push(ProbeRow {
-            features: name.to_owned(),
-            width: bank.width(),
-            knn: 100.0 * knn_accuracy(&bank, &queries, config)?,
-            linear: 100.0 * linear_accuracy(&bank, &queries)?,
-        });
-    }
-    Ok(table)
 }

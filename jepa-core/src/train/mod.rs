@@ -3,15 +3,21 @@
 pub mod config;
 mod exchange;
 mod guard;
+mod learner;
 mod optimizer;
 mod replicas;
+mod run;
 mod schedule;
+mod session;
 mod trainer;
 
 pub use config::RunConfig;
 pub use exchange::Exchange;
 pub use guard::{Guard, GuardConfig, Verdict};
+pub use learner::Learner;
 pub use optimizer::{AdamW, AdamWConfig, DecayRule};
+pub(crate) use replicas::add_gradients;
 pub use replicas::{Replicas, Terms, Work};
 pub use schedule::{MomentumLaw, RateLaw, Rates, Schedule, ScheduleConfig};
-pub use trainer::{Learner, Outcome, Session, default_replicas, train};
+pub use session::{Outcome, Session, default_replicas};
+pub use trainer::train;

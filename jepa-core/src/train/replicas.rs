@@ -261,12 +261,7 @@ fn sum(parts: Vec<Part>) -> Result<Work> {
         if let (Some(sum), Some(part)) = (&mut observed, part.kept.observed) {
             sum.iter_mut().zip(part).for_each(|(s, v)| *s += v);
         }
-        for (sum, gradient) in gradients.iter_mut().zip(part.gradients) {
-            *sum = match (sum.take(), gradient) {
-                (Some(a), Some(b)) => Some(add(a, b)?),
-                (a, b) => a.or(b),
-            };
-        }
+        add_gradients(&mut gradients, part.gradients)?;
     }
     let mut squares = 0.0;
     for gradient in gradients.iter().flatten() {
@@ -280,6 +275,17 @@ fn sum(parts: Vec<Part>) -> Result<Work> {
     let penalties = terms.iter().position(|(name, _)| *name == "penalty").unwrap_or(terms.len());
     let loss = terms.iter().take(penalties + 1).map(|(_, v)| v).sum();
     Ok(Work { loss, terms, gradients, norm: squares.sqrt(), statistics, observed })
+}
+
+/// Adds the gradients of one part to the sum of those before it, leaf by leaf.
+pub(crate) fn add_gradients(sum: &mut [Option<Tensor<1>>], part: Vec<Option<Tensor<1>>>) -> Result<()> {
+    for (sum, gradient) in sum.iter_mut().zip(part) {
+        *sum = match (sum.take(), gradient) {
+            (Some(a), Some(b)) => Some(add(a, b)?),
+            (a, b) => a.or(b),
+        };
+    }
+    Ok(())
 }
 
 fn add(a: Tensor<1>, b: Tensor<1>) -> Result<Tensor<1>> {

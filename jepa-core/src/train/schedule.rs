@@ -61,6 +61,8 @@ pub enum RateLaw {
     /// Every step: a line over the warm-up, then a cosine (I-JEPA, V-JEPA, MAMP).
     #[default]
     Step,
+    /// Every step: a line over the warm-up, then a line to the end (V-JEPA 2's cooldown, without warm-up).
+    Line,
     /// Once an epoch, from 0: the warm-up's last epoch has the full rate already, and the first of the cosine repeats
     /// it (Point-JEPA, as Lightning's schedule does).
     Epoch {
@@ -132,10 +134,11 @@ impl Schedule {
             to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
         };
         let lr = match c.lr_law {
-            RateLaw::Step if s < self.warmup => c.lr_start + s / self.warmup * (c.lr - c.lr_start),
+            RateLaw::Step | RateLaw::Line if s < self.warmup => c.lr_start + s / self.warmup * (c.lr - c.lr_start),
             RateLaw::Step => {
                 cosine(c.lr, c.lr_final, (s - self.warmup) / (self.total - self.warmup).max(1.0)).max(c.lr_final)
             }
+            RateLaw::Line => c.lr + (s - self.warmup) / (self.total - self.warmup).max(1.0) * (c.lr_final - c.lr),
             RateLaw::Epoch { steps } => {
                 let steps = steps.max(1) as f64;
                 let epoch = ((s - 1.0) / steps).floor();
@@ -255,6 +258,39 @@ mod tests {
         for (step, momentum) in [(1, 0.9999), (101, 0.999_914_644_660_940_7), (201, 0.999_95), (401, 1.0)] {
             let found = schedule.at(step).momentum;
             assert!((found - momentum).abs() < 1e-12, "momentum at {step}: {found}");
+        }
+    }
+
+    #[test]
+    fn v_jepas_stretched_schedules_equal_the_recorded_ones() {
+        let config = ScheduleConfig {
+            lr: 6.25e-4,
+            warmup: 12_000.0 / 90_000.0,
+            momentum: 0.998,
+            stretch: 1.25,
+            ..ScheduleConfig::default()
+        };
+        let schedule = Schedule::new(&config, 90_000).unwrap();
+        for (step, lr, decay, momentum) in [
+            (1, 0.000_200_035_417, 0.040_000_000_1, 0.998),
+            (300, 0.000_210_625, 0.040_006_316_5, 0.998_005_316),
+            (6_000, 0.000_412_5, 0.042_520_713_3, 0.998_106_649),
+            (12_000, 0.000_625, 0.050_012_253_4, 0.998_213_316),
+            (45_000, 0.000_473_203_948, 0.164_376_941, 0.998_799_982),
+            (75_000, 0.000_191_915_342, 0.31, 0.999_333_316),
+            (90_000, 7.504_222_44e-5, 0.365_623_059, 0.999_599_982),
+        ] {
+            let rates = schedule.at(step);
+            assert!((rates.lr / lr - 1.0).abs() < 1e-8, "lr at {step}: {}", rates.lr);
+            assert!((rates.decay - decay).abs() < 1e-9, "decay at {step}: {}", rates.decay);
+            assert!((rates.momentum - momentum).abs() < 1e-9, "momentum at {step}: {}", rates.momentum);
+        }
+        // The cooldown stops before the end of its line.
+        let cooldown = ScheduleConfig { lr: 5.25e-4, warmup: 0.0, lr_law: RateLaw::Line, ..config };
+        let schedule = Schedule::new(&cooldown, 12_000).unwrap();
+        for (step, lr) in [(1, 0.000_524_965_067), (6_000, 0.000_315_4), (12_000, 0.000_105_8)] {
+            let found = schedule.at(step).lr;
+            assert!((found / lr - 1.0).abs() < 1e-8, "lr at {step}: {found}");
         }
     }
 }

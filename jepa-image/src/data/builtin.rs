@@ -6,8 +6,8 @@ use std::path::Path;
 use jepa_core::data::{Source, Split};
 use jepa_core::error::Result;
 
+use super::Picture;
 use super::idx::IdxImages;
-use super::picture::Picture;
 
 /// Bytes of a file in the assets, with its name.
 macro_rules! asset {
@@ -77,6 +77,7 @@ impl Source for Builtin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Normalise;
 
     #[test]
     fn the_built_in_images_are_real_balanced_and_labelled() {
@@ -97,5 +98,17 @@ mod tests {
         assert_eq!(source.classes()[source.label(0).unwrap() as usize], "Ankle boot");
         assert!(source.describe().contains("10000 of its 60,000 training images"), "{}", source.describe());
         assert_eq!(source.name(3), "image 3 of builtin/fashion-mnist/train-images-idx3-ubyte.gz");
+    }
+
+    #[test]
+    fn the_built_in_images_come_out_centred_and_scaled() {
+        let source = Builtin::open(Split::Train).unwrap();
+        let mut values = Vec::new();
+        for index in 0..source.len() {
+            Normalise::fashion_mnist().to_planar(&source.read(index).unwrap(), &mut values).unwrap();
+        }
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.01, "{mean} {variance}");
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jepa_core::data::{Source, Split};
 use jepa_core::error::{Error, Result};
 
-use super::picture::Picture;
+use super::Picture;
 use super::{MAX_BYTES, file};
 
 const SIDE: usize = 32;

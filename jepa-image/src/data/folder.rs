@@ -8,10 +8,7 @@ use jepa_core::error::{Error, Result};
 
 use super::file;
 use super::part;
-use super::picture::Picture;
-
-/// Endings of the files that count as images, in lower case.
-pub const EXTENSIONS: &[&str] = &["png", "jpg", "jpeg", "webp", "bmp", "gif"];
+use super::{EXTENSIONS, Picture};
 
 /// Names of the sub-folder that holds the test part, in order of preference.
 const TEST_FOLDERS: &[&str] = &["test", "val"];

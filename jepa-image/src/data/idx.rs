@@ -11,8 +11,8 @@ use jepa_core::data::{Source, Split};
 use jepa_core::error::{Error, Result};
 
 use super::part;
-use super::picture::{MAX_SIDE, Picture};
 use super::{MAX_BYTES, file};
+use super::{MAX_SIDE, Picture};
 
 /// Magic number of images: bytes in three dimensions.
 pub(super) const IMAGES: u32 = 2051;

@@ -2,33 +2,28 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | [`picture`](Picture) | one decoded image |
 //! | [`folder`](ImageFolder) | a folder of image files |
 //! | [`idx`](IdxImages) | IDX files: MNIST, Fashion-MNIST, EMNIST |
 //! | [`cifar`](Cifar) | CIFAR-10 and CIFAR-100, binary version |
 //! | [`builtin`](Builtin) | the part of Fashion-MNIST inside the program |
-//! | [`crop`](CropConfig) | random resized crop, centre crop |
-//! | [`normalise`](Normalise) | bytes to planar numbers |
-//! | `resample` | resizing, bit-equal to Pillow |
+//!
+//! A decoded image, its crops and its numbers are the core's ([`picture`](jepa_core::picture)).
 //!
 //! A new format is a file here that implements [`Source`], a name in [`FORMATS`] and an arm in [`open`].
 
 mod builtin;
 mod cifar;
-mod crop;
 mod folder;
 mod idx;
-mod normalise;
-mod picture;
-mod resample;
 
 pub use builtin::Builtin;
 pub use cifar::{Cifar, CifarKind};
-pub use crop::{CropBox, CropConfig, centre, crop_resize, random_box, random_resized_crop, resize_shorter};
-pub use folder::{EXTENSIONS, ImageFolder};
+pub use folder::ImageFolder;
 pub use idx::IdxImages;
-pub use normalise::Normalise;
-pub use picture::{MAX_SIDE, Picture};
+pub use jepa_core::picture::{
+    CropBox, CropConfig, EXTENSIONS, MAX_SIDE, Normalise, Picture, centre, crop_resize, random_box,
+    random_resized_crop, resize_shorter,
+};
 
 use std::path::Path;
 

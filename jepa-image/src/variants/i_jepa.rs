@@ -141,7 +141,7 @@ impl Variant for IJepa {
         weights::import(foreign)
     }
 
-    fn export(&self, target: &Named, format: Format) -> Result<Vec<Exported>> {
+    fn export(&self, target: &Named, _student: Option<&Named>, format: Format) -> Result<Vec<Exported>> {
         weights::export(&self.config, target, format)
     }
 

@@ -164,7 +164,7 @@ impl Variant for PointJepa {
         weights::import(foreign)
     }
 
-    fn export(&self, target: &Named, format: Format) -> Result<Vec<Exported>> {
+    fn export(&self, target: &Named, _student: Option<&Named>, format: Format) -> Result<Vec<Exported>> {
         weights::export(target, format)
     }
 

@@ -52,6 +52,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Names of the formats that [`open`] knows.
 pub const FORMATS: &[&str] = &[
     "builtin",
+    "builtin-validation",
     "folder",
     "ntu",
     "ntu-xview",
@@ -70,7 +71,10 @@ pub fn open(spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Seq
     let format = spec.format.as_deref();
     let path = match (format, path) {
         (Some("builtin"), None) => return Ok(Box::new(Builtin::open(split))),
-        (Some("builtin"), Some(_)) => return Err(Error::data(&spec.text, "`builtin` takes no path: write `builtin`")),
+        (Some("builtin-validation"), None) => return Ok(Box::new(Builtin::validation(split))),
+        (Some(name), Some(_)) if name.starts_with("builtin") => {
+            return Err(Error::data(&spec.text, format!("`{name}` takes no path: write `{name}`")));
+        }
         (Some(name), _) if !FORMATS.contains(&name) => return Err(Error::unknown("data format", name, FORMATS)),
         (_, Some(path)) => path,
         (Some(name), None) => return Err(Error::data(&spec.text, format!("a path is missing: write `{name}:PATH`"))),

@@ -176,6 +176,21 @@ impl Variant for SJepa {
         Ok(values)
     }
 
+    fn shortcuts(&self, sample: &Sequence) -> Result<Vec<(&'static str, Vec<f32>)>> {
+        let clip = clip::centre(sample, &self.config.clip)?;
+        // Relative to the frame's own first joint: neither says where somebody walked to.
+        let pose = |frame: usize| {
+            let pose = clip.pose(frame, 0);
+            let origin: Vec<f32> = pose.iter().take(3).copied().collect();
+            pose.iter().zip(origin.into_iter().cycle()).map(|(value, origin)| value - origin).collect::<Vec<_>>()
+        };
+        let mut mean = vec![0.0; clip.joints.len() * 3];
+        for frame in 0..clip.frames {
+            mean.iter_mut().zip(pose(frame)).for_each(|(sum, value)| *sum += value / clip.frames as f32);
+        }
+        Ok(vec![("mean pose", mean), ("middle frame", pose(clip.frames / 2))])
+    }
+
     fn preview(&self, sample: &Sequence) -> Preview {
         preview::preview(sample, [self.tokens.segments, self.tokens.joints])
     }

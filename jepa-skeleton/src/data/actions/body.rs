@@ -12,8 +12,8 @@ pub(super) type Point = [f32; 3];
 /// A rotation, applied to columns.
 type Turn = [[f32; 3]; 3];
 
-/// Standard deviation of the factors that make one body differ from another.
-const SCALE: f32 = 0.06;
+/// Standard deviation of the factors that make one body differ from another: the whole, and each part.
+const SCALE: [f32; 2] = [0.07, 0.06];
 
 /// The lengths of one body.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +27,11 @@ pub(super) struct Build {
 }
 
 impl Build {
-    /// Factors from N(1, 0.06), each for one part of the body.
+    /// A factor from N(1, 0.07) for the whole body, times one from N(1, 0.06) for each part.
     pub(super) fn new(draw: &mut impl Draw) -> Self {
-        let mut factor = || 1.0 + SCALE * draw.normal().clamp(-2.5, 2.5);
+        let mut about = |scale: f32| 1.0 + scale * draw.normal().clamp(-2.5, 2.5);
+        let size = about(SCALE[0]);
+        let mut factor = || size * about(SCALE[1]);
         Self { trunk: factor(), head: factor(), shoulders: factor(), arms: factor(), hips: factor(), legs: factor() }
     }
 }
@@ -84,6 +86,36 @@ pub(super) struct Pose {
 }
 
 impl Pose {
+    /// The pose a `share` of the way from this one to another, angle by angle.
+    pub(super) fn towards(&self, other: &Self, share: f32) -> Self {
+        let mix = |from: f32, to: f32| from + share * (to - from);
+        let arm = |side: usize| {
+            let (a, b) = (&self.arms[side], &other.arms[side]);
+            Arm {
+                flex: mix(a.flex, b.flex),
+                spread: mix(a.spread, b.spread),
+                turn: mix(a.turn, b.turn),
+                bend: mix(a.bend, b.bend),
+            }
+        };
+        let leg = |side: usize| {
+            let (a, b) = (&self.legs[side], &other.legs[side]);
+            Leg { flex: mix(a.flex, b.flex), spread: mix(a.spread, b.spread), bend: mix(a.bend, b.bend) }
+        };
+        Self {
+            ahead: mix(self.ahead, other.ahead),
+            aside: mix(self.aside, other.aside),
+            lift: mix(self.lift, other.lift),
+            turn: mix(self.turn, other.turn),
+            twist: mix(self.twist, other.twist),
+            bow: mix(self.bow, other.bow),
+            lean: mix(self.lean, other.lean),
+            nod: mix(self.nod, other.nod),
+            arms: [arm(0), arm(1)],
+            legs: [leg(0), leg(1)],
+        }
+    }
+
     /// The joints of a body of this build; the floor is at height 0.
     pub(super) fn joints(&self, build: &Build) -> [Point; NTU_JOINTS] {
         let mut joints = [[0.0; 3]; NTU_JOINTS];
@@ -130,7 +162,7 @@ impl Pose {
 }
 
 /// The right-handed rotation about x.
-fn about_x(angle: f32) -> Turn {
+pub(super) fn about_x(angle: f32) -> Turn {
     let (sin, cos) = angle.sin_cos();
     [[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]]
 }
@@ -147,7 +179,7 @@ fn about_z(angle: f32) -> Turn {
     [[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]
 }
 
-fn product(left: &Turn, right: &Turn) -> Turn {
+pub(super) fn product(left: &Turn, right: &Turn) -> Turn {
     std::array::from_fn(|row| std::array::from_fn(|column| (0..3).map(|k| left[row][k] * right[k][column]).sum()))
 }
 

@@ -1,15 +1,17 @@
-//! What each action does with the angles of a body over time: sums of one to three harmonics.
+//! What each action does with the angles of a body over time: sums of one to three harmonics, or a change from one
+//! posture to another.
 
-use std::f32::consts::{PI, TAU};
+use std::f32::consts::TAU;
 
 use jepa_core::random::Draw;
 
 use super::body::{Arm, Leg, Pose};
 
 /// Names of the actions, in the order of their labels.
-pub const ACTIONS: [&str; 15] = [
+pub const ACTIONS: [&str; 20] = [
     "stand",
     "walk",
+    "jog",
     "wave left hand",
     "wave right hand",
     "clap",
@@ -22,16 +24,20 @@ pub const ACTIONS: [&str; 15] = [
     "raise arms slowly, lower fast",
     "arm circles forward",
     "arm circles backward",
+    "sit down",
+    "stand up",
+    "pick up",
+    "put down",
     "hand-shake",
 ];
 
 /// Pairs of labels that only the order of time tells apart: a performance of the second is one of the first played
 /// backwards. Both have the same poses, and so the same mean pose, the same spread and the same size of motion; chance
 /// between the two is 50 %.
-pub const ORDER_PAIRS: [[u32; 2]; 2] = [[10, 11], [12, 13]];
+pub const ORDER_PAIRS: [[u32; 2]; 4] = [[11, 12], [13, 14], [15, 16], [17, 18]];
 
 /// The action of two persons.
-pub(super) const HAND_SHAKE: u32 = 14;
+pub(super) const HAND_SHAKE: u32 = 19;
 
 /// The label whose program `label` plays, and whether backwards.
 pub(super) fn programme(label: u32) -> (u32, bool) {
@@ -39,137 +45,245 @@ pub(super) fn programme(label: u32) -> (u32, bool) {
     forwards.map_or((label, false), |[forwards, _]| (*forwards, true))
 }
 
+/// How an action runs over time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Course {
+    /// Again and again; seconds from one repetition to the next.
+    Cycles(f32),
+    /// The same, in whole repetitions from the resting posture on.
+    WholeCycles(f32),
+    /// Once, from one posture to another; seconds.
+    Change(f32),
+}
+
+fn course(label: u32) -> Course {
+    match label {
+        1 => Course::Cycles(1.1),
+        2 => Course::Cycles(0.7),
+        3 | 4 => Course::Cycles(0.7),
+        5 => Course::Cycles(0.5),
+        6 => Course::Cycles(2.0),
+        7 => Course::Cycles(1.0),
+        8 | 9 => Course::Cycles(1.2),
+        10 => Course::Cycles(2.4),
+        11 => Course::Cycles(1.6),
+        13 => Course::WholeCycles(1.1),
+        15 => Course::Change(1.3),
+        17 => Course::Change(2.0),
+        HAND_SHAKE => Course::Cycles(0.6),
+        _ => Course::Cycles(2.0),
+    }
+}
+
+/// Frames a second.
+const RATE: f32 = 30.0;
+/// Seconds in which a repeated action begins and ends.
+const RAMP: f32 = 0.4;
+/// Angles that wander: bow, lean, twist, nod, turn; flex, spread and bend of either arm.
+const WANDERING: usize = 11;
+
 /// How one person moves on one occasion.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Style {
     /// Size of the movement, about 1.
     amplitude: f32,
-    /// Cycles of the action in the whole recording.
+    /// Cycles of the action.
     cycles: f32,
-    /// Where in the cycle the recording begins, 0 to 1.
+    /// Where in the cycle the action begins, 0 to 1.
     phase: f32,
-    /// Slow swaying: cycles and phase.
-    sway: [f32; 2],
+    /// When the action begins and ends; the recording lasts from 0 to 1.
+    during: [f32; 2],
+    /// Part of the recording in which a repeated action begins, and in which it ends.
+    ramp: f32,
+    /// What nobody holds still, whatever the action: amplitude in radians, cycles and phase of each angle.
+    wandering: [[f32; 3]; WANDERING],
     /// How arms hang and legs stand, radians.
     habit: [f32; 3],
+    /// How the trunk is held: bow, lean, twist, radians.
+    posture: [f32; 3],
 }
 
 impl Style {
     /// A style: `habits` are the person's, `occasion` is drawn anew for each performance.
     pub(super) fn new(label: u32, frames: usize, habits: &mut impl Draw, occasion: &mut impl Draw) -> Self {
-        let habit = [habits.between(0.05, 0.2), habits.between(0.1, 0.4), habits.between(0.02, 0.1)];
-        let vigour = 1.0 + 0.1 * habits.normal().clamp(-2.0, 2.0);
-        let tempo = 1.0 + 0.1 * habits.normal().clamp(-2.0, 2.0);
-        let amplitude = vigour * (1.0 + 0.08 * occasion.normal().clamp(-2.0, 2.0));
-        let cycles = seconds_a_cycle(label).recip() * frames as f32 / 30.0 * tempo * occasion.between(0.85, 1.15);
-        let phase = occasion.uniform();
-        let sway = [occasion.between(0.5, 1.5), occasion.uniform()];
-        Self { amplitude, cycles, phase, sway, habit }
+        let mut about = |spread: f32| spread * habits.normal().clamp(-2.0, 2.0);
+        let (vigour, tempo, restless) = (1.0 + about(0.12), 1.0 + about(0.15), 1.0 + about(0.3));
+        let posture = [0.03 + about(0.05), about(0.03), about(0.05)];
+        let habit = [habits.between(0.03, 0.3), habits.between(0.05, 0.6), habits.between(0.02, 0.16)];
+        let amplitude = vigour * (1.0 + 0.12 * occasion.normal().clamp(-2.0, 2.0));
+        let seconds = frames as f32 / RATE;
+        let pace = tempo * occasion.between(0.75, 1.25);
+        let (part, cycles) = match course(label) {
+            Course::Change(length) => ((length / pace / seconds).min(0.8), 1.0),
+            Course::Cycles(length) | Course::WholeCycles(length) => {
+                let part = occasion.between(0.45, 1.0);
+                (part, part * seconds / length * pace)
+            }
+        };
+        let begin = (1.0 - part) * occasion.uniform();
+        let (cycles, phase) = match course(label) {
+            Course::WholeCycles(_) => (cycles.round().max(1.0), 0.0),
+            Course::Cycles(_) => (cycles, occasion.uniform()),
+            Course::Change(_) => (cycles, 0.0),
+        };
+        let wandering = std::array::from_fn(|angle| {
+            // The whole body turns less often than an arm moves.
+            let most = [0.05, 0.05, 0.12, 0.15, 0.15, 0.18, 0.08, 0.2, 0.18, 0.08, 0.2][angle];
+            [restless * most * occasion.uniform(), seconds * occasion.between(0.1, 0.5), occasion.uniform()]
+        });
+        let during = [begin, begin + part];
+        Self { amplitude, cycles, phase, during, ramp: (RAMP / seconds).min(part / 2.0), wandering, habit, posture }
     }
 
     /// The pose at `time`, 0 to 1, of a recording of action `label`.
     pub(super) fn pose(&self, label: u32, time: f32) -> Pose {
-        let sway = wave(self.sway[0] * time + self.sway[1], &[1.0, 0.4]);
-        let [spread, bend, stance] = self.habit;
-        let arm = Arm { flex: 0.03 * sway, spread, turn: 0.0, bend };
-        let leg = Leg { flex: 0.0, spread: stance, bend: 0.03 };
-        let mut pose =
-            Pose { aside: 0.015 * sway, lean: 0.02 * sway, arms: [arm; 2], legs: [leg; 2], ..Pose::default() };
-        self.act(label, self.cycles * time + self.phase, time, &mut pose);
-        pose
+        let [begin, end] = self.during;
+        let part = ((time - begin) / (end - begin)).clamp(0.0, 1.0);
+        let mut idle = self.idle(time);
+        match label {
+            1 => idle.ahead += 0.45 * self.cycles * self.amplitude * (part - 0.5),
+            2 => idle.ahead += 0.15 * self.cycles * self.amplitude * (part - 0.5),
+            _ => {}
+        }
+        let mut acting = idle.clone();
+        self.act(label, self.cycles * part + self.phase, smooth(part), &mut acting);
+        match course(label) {
+            Course::Change(_) => acting,
+            _ => {
+                let inside = (time - begin).min(end - time) / self.ramp;
+                idle.towards(&acting, smooth(inside.clamp(0.0, 1.0)))
+            }
+        }
     }
 
-    /// Adds the action at `u` cycles.
-    fn act(&self, label: u32, u: f32, time: f32, pose: &mut Pose) {
+    /// The pose of one who waits.
+    fn idle(&self, time: f32) -> Pose {
+        let at = |angle: usize| {
+            let [amplitude, cycles, phase] = self.wandering[angle];
+            amplitude * wave(cycles * time + phase, &[1.0])
+        };
+        let [spread, bend, stance] = self.habit;
+        let [bow, lean, twist] = self.posture;
+        let arm = |first: usize| Arm {
+            flex: at(first),
+            spread: spread + at(first + 1),
+            turn: 0.0,
+            bend: (bend + at(first + 2)).max(0.0),
+        };
+        Pose {
+            aside: 0.3 * at(1),
+            bow: bow + at(0),
+            lean: lean + at(1),
+            twist: twist + at(2),
+            nod: at(3),
+            turn: at(4),
+            arms: [arm(5), arm(8)],
+            legs: [Leg { flex: 0.0, spread: stance, bend: 0.03 }; 2],
+            ..Pose::default()
+        }
+    }
+
+    /// Changes the pose of one who waits into that of one who acts: at `u` cycles, or with a share `done` of a change.
+    fn act(&self, label: u32, u: f32, done: f32, pose: &mut Pose) {
         let a = self.amplitude;
         match label {
             1 => {
-                pose.ahead = 0.45 * self.cycles * a * (time - 0.5);
                 for (side, u) in [(0, u), (1, u + 0.5)] {
                     pose.legs[side].flex = a * wave(u, &[0.45, 0.05]) + 0.08;
                     pose.legs[side].bend = 0.15 + a * 0.7 * bump(u + 0.1).powi(2);
-                    pose.arms[side].flex = -a * wave(u, &[0.4, 0.04]);
+                    pose.arms[side].flex -= a * wave(u, &[0.4, 0.04]);
                     pose.arms[side].bend += 0.15 * bump(u);
                 }
             }
-            2 | 3 => {
-                let arm = &mut pose.arms[label as usize - 2];
-                arm.flex = 2.3;
+            2 => {
+                pose.lift = 0.06 * a * wave(2.0 * u, &[1.0]).max(0.0);
+                for (side, u) in [(0, u), (1, u + 0.5)] {
+                    pose.legs[side].flex = a * wave(u, &[0.5, 0.1]) + 0.25;
+                    pose.legs[side].bend = 0.3 + a * 1.1 * bump(u + 0.1).powi(2);
+                    pose.arms[side].flex -= a * wave(u, &[0.45, 0.04]);
+                    pose.arms[side].bend = 1.3 + 0.2 * bump(u);
+                }
+                pose.bow += 0.1;
+            }
+            3 | 4 => {
+                let arm = &mut pose.arms[label as usize - 3];
+                arm.flex += 2.1;
                 arm.bend = 0.8;
                 arm.spread += 0.15;
                 arm.turn = a * wave(u, &[0.8, 0.1]);
             }
-            4 => {
+            5 => {
                 for arm in &mut pose.arms {
-                    *arm = Arm { flex: 1.0, spread: -0.05 + 0.4 * a * bump(u), turn: 0.5, bend: 0.8 };
+                    *arm = Arm { flex: arm.flex + 0.9, spread: -0.05 + 0.4 * a * bump(u), turn: 0.5, bend: 0.8 };
                 }
             }
-            5 => {
+            6 => {
                 let deep = (a * bump(u)).min(1.2);
                 pose.legs = pose.legs.map(|leg| Leg { flex: 1.3 * deep, bend: 2.1 * deep, ..leg });
-                pose.arms = pose.arms.map(|arm| Arm { flex: 1.3 * deep, ..arm });
-                pose.bow = 0.5 * deep;
-            }
-            6 => {
-                let height = a * wave(u, &[1.0]);
-                let (up, down) = (height.max(0.0), (-height).max(0.0));
-                pose.lift = 0.35 * up * up;
-                pose.legs = pose.legs.map(|leg| Leg { flex: 0.7 * down, bend: 1.2 * down, ..leg });
-                pose.arms = pose.arms.map(|arm| Arm { flex: 0.5 + 1.1 * height, ..arm });
-                pose.bow = 0.35 * down;
+                pose.arms = pose.arms.map(|arm| Arm { flex: arm.flex + 1.2 * deep, ..arm });
+                pose.bow += 0.5 * deep;
             }
             7 => {
+                let height = a * wave(u, &[1.0]);
+                let (up, down) = (height.max(0.0), (-height).max(0.0));
+                pose.lift = 0.3 * up * up;
+                pose.legs = pose.legs.map(|leg| Leg { flex: 0.7 * down, bend: 1.2 * down, ..leg });
+                pose.arms = pose.arms.map(|arm| Arm { flex: arm.flex + 0.3 + 0.9 * height, ..arm });
+                pose.bow += 0.35 * down;
+            }
+            8 => {
                 let out = a * bump(u).powi(2);
                 pose.legs[1].flex = -0.25 * wave(u, &[0.5, 0.5]) + 1.25 * out;
                 pose.legs[1].bend = 0.2 + 0.9 * bump(u + 0.2).powi(2) * (1.0 - bump(u));
-                pose.bow = -0.2 * out;
-                pose.arms[0].flex = 0.5 * out;
-                pose.arms[1].flex = -0.4 * out;
+                pose.bow -= 0.2 * out;
+                pose.arms[0].flex += 0.5 * out;
+                pose.arms[1].flex -= 0.4 * out;
             }
-            8 => {
+            9 => {
                 let out = (a * bump(u).powi(3)).min(1.1);
-                pose.twist = 0.5 * out;
+                pose.twist += 0.5 * out;
                 pose.arms[0] = Arm { flex: 0.7, spread: 0.1, turn: 0.3, bend: 2.0 };
                 pose.arms[1] =
                     Arm { flex: 0.4 + 1.1 * out, spread: 0.1, turn: 0.2 * (1.0 - out), bend: 2.1 - 1.9 * out };
                 pose.legs[0].flex = 0.3;
                 pose.legs[1].flex = -0.2;
             }
-            9 => {
-                pose.bow = a * 0.95 * bump(u);
-                pose.nod = 0.4 * bump(u);
-            }
             10 => {
-                let raised = 1.45 + a * wave(u, &[0.85, 0.425, 0.283]);
-                pose.arms = pose.arms.map(|arm| Arm { flex: raised, spread: 0.12, ..arm });
+                pose.bow += a * 0.85 * bump(u);
+                pose.nod += 0.4 * bump(u);
             }
-            12 => {
-                pose.arms = [Arm { flex: TAU * u, spread: 0.15 + 0.1 * a, turn: 0.0, bend: 0.15 }; 2];
+            11 => {
+                let raised = 1.35 + a * wave(u, &[0.85, 0.425, 0.283]);
+                pose.arms = pose.arms.map(|arm| Arm { flex: arm.flex + raised, spread: 0.12, ..arm });
+            }
+            13 => {
+                // Half a turn either way of hanging: a mixture with the resting arm goes the short way.
+                let flex = TAU * (u - u.round());
+                pose.arms = pose.arms.map(|arm| Arm { flex, spread: 0.15 + 0.1 * a, turn: 0.0, bend: arm.bend * 0.3 });
+            }
+            15 => {
+                pose.legs = pose.legs.map(|leg| Leg { flex: 1.45 * done, bend: 1.5 * done, ..leg });
+                pose.arms =
+                    pose.arms.map(|arm| Arm { flex: arm.flex + 0.5 * done, bend: arm.bend + 0.6 * done, ..arm });
+                // Leaning ahead on the way, upright in the end.
+                pose.bow += 0.6 * a * bump(done);
+            }
+            17 => {
+                // Down with an empty hand, up again with something in a bent arm.
+                let deep = (a * bump(done)).min(1.2);
+                pose.bow += 0.9 * deep;
+                pose.legs = pose.legs.map(|leg| Leg { flex: 0.8 * deep, bend: 1.1 * deep, ..leg });
+                let carried = smooth(((done - 0.5) * 2.0).clamp(0.0, 1.0));
+                pose.arms[1].flex += 0.7 * deep + 0.35 * carried;
+                pose.arms[1].bend += 1.2 * carried;
             }
             HAND_SHAKE => {
                 let shake = a * wave(u, &[0.2, 0.05]);
                 pose.arms[1] = Arm { flex: 0.75 + shake, spread: 0.0, turn: 0.1, bend: 0.7 - shake };
-                pose.bow = 0.1;
+                pose.bow += 0.1;
             }
             _ => {}
         }
-    }
-}
-
-/// Seconds that an action takes from one repetition to the next.
-fn seconds_a_cycle(label: u32) -> f32 {
-    match label {
-        1 => 1.1,
-        2 | 3 => 0.7,
-        4 => 0.5,
-        5 => 2.0,
-        6 => 1.0,
-        7 | 8 => 1.2,
-        9 => 2.4,
-        10 => 1.6,
-        12 => 1.1,
-        HAND_SHAKE => 0.6,
-        _ => 2.0,
     }
 }
 
@@ -182,7 +296,12 @@ fn wave(u: f32, amplitudes: &[f32]) -> f32 {
 
 /// From 0 up to 1 and back in a cycle.
 fn bump(u: f32) -> f32 {
-    0.5 - 0.5 * (2.0 * PI * u.fract()).cos()
+    0.5 - 0.5 * (TAU * u.fract()).cos()
+}
+
+/// From 0 to 1 without a jolt at either end.
+fn smooth(share: f32) -> f32 {
+    share * share * (3.0 - 2.0 * share)
 }
 
 #[cfg(test)]
@@ -190,21 +309,45 @@ mod tests {
     use super::*;
     use jepa_core::random::{Purpose, Stream};
 
+    fn style(label: u32) -> Style {
+        let stream = |number| Stream::new(1, Purpose::Test, 0, number);
+        Style::new(label, 120, &mut stream(0), &mut stream(1))
+    }
+
     #[test]
-    fn every_action_but_standing_moves_and_no_two_programmes_are_alike() {
-        let stream = || Stream::new(1, Purpose::Test, 0, 0);
-        let poses: Vec<Vec<Pose>> = (0..15)
+    fn every_action_moves_and_no_two_programmes_are_alike() {
+        let poses: Vec<Vec<Pose>> = (0..ACTIONS.len() as u32)
             .filter(|label| !programme(*label).1)
             .map(|label| {
-                let style = Style::new(label, 90, &mut stream(), &mut stream());
-                (0..90).map(|frame| style.pose(label, frame as f32 / 89.0)).collect()
+                let style = style(label);
+                (0..120).map(|frame| style.pose(label, frame as f32 / 119.0)).collect()
             })
             .collect();
-        assert_eq!(poses.len(), 13);
+        assert_eq!(poses.len(), 16);
         for (at, one) in poses.iter().enumerate() {
             assert!(one.windows(2).any(|pair| pair[0] != pair[1]), "{at} does not move");
             assert!(poses[..at].iter().all(|other| other != one));
         }
+    }
+
+    #[test]
+    fn an_action_is_surrounded_by_waiting() {
+        for label in [3, 9, 13] {
+            let style = Style { during: [0.3, 0.7], ..style(label) };
+            for time in [0.0, 0.29, 0.71, 1.0] {
+                assert_eq!(style.pose(label, time), style.idle(time), "{label} at {time}");
+            }
+            assert_ne!(style.pose(label, 0.5), style.idle(0.5));
+        }
+    }
+
+    #[test]
+    fn one_sits_after_sitting_down_and_carries_after_picking_up() {
+        let sitting = style(15).pose(15, 1.0);
+        assert!(sitting.legs[0].bend > 1.4 && style(15).pose(15, 0.0).legs[0].bend < 0.1);
+        let (before, after) = (style(17).pose(17, 0.0), style(17).pose(17, 1.0));
+        assert!(after.arms[1].bend - after.arms[0].bend > 0.5, "{after:?}");
+        assert!((before.arms[1].bend - before.arms[0].bend).abs() < 0.5, "{before:?}");
     }
 
     #[test]
@@ -218,10 +361,9 @@ mod tests {
 
     #[test]
     fn the_rise_of_the_arms_is_faster_than_their_fall() {
-        let style =
-            Style::new(10, 90, &mut Stream::new(1, Purpose::Test, 0, 0), &mut Stream::new(1, Purpose::Test, 0, 1));
-        let flex: Vec<f32> = (0..=300).map(|i| style.pose(10, i as f32 / 300.0).arms[0].flex).collect();
+        let whole = Style { during: [0.0, 1.0], ramp: 1e-3, cycles: 3.0, wandering: Default::default(), ..style(11) };
+        let flex: Vec<f32> = (0..=300).map(|i| whole.pose(11, i as f32 / 300.0).arms[0].flex).collect();
         let rising = flex.windows(2).filter(|pair| pair[1] > pair[0]).count();
-        assert!(rising * 2 < 300, "rises in {rising} of 300 steps");
+        assert!(rising * 5 < 300 * 2, "rises in {rising} of 300 steps");
     }
 }

@@ -3,10 +3,12 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use crate::data::file;
+use crate::error::{Error, Result};
 use image::{ColorType, ImageFormat, ImageReader, Limits};
-use jepa_core::error::{Error, Result};
 
-use super::file;
+/// Endings of the files that count as images, in lower case.
+pub const EXTENSIONS: &[&str] = &["png", "jpg", "jpeg", "webp", "bmp", "gif"];
 
 /// Longest side a picture may have.
 pub const MAX_SIDE: u32 = 16_384;
@@ -54,7 +56,7 @@ impl Picture {
         if reader.format().is_none() {
             let problem = format!(
                 "is not an image in a known format ({}), whatever its name says; {} bytes, the first: {:02x?}",
-                super::folder::EXTENSIONS.join(", "),
+                EXTENSIONS.join(", "),
                 bytes.len(),
                 &bytes[..bytes.len().min(8)],
             );

@@ -1,12 +1,12 @@
 //! Crops: the random one of training and the centre one of evaluation, with torchvision's arithmetic.
 
-use jepa_core::error::{Error, Result};
-use jepa_core::random::Draw;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::picture::{MAX_SIDE, Picture};
 use super::resample::resize;
+use super::{MAX_SIDE, Picture};
+use crate::error::{Error, Result};
+use crate::random::Draw;
 
 /// Random boxes tried before the centre is taken (torchvision's `RandomResizedCrop.get_params`).
 const TRIES: usize = 10;
@@ -68,7 +68,7 @@ pub struct CropBox {
 }
 
 /// The box of a random resized crop: area uniform, aspect log-uniform, ten tries, else the largest centred box whose
-/// aspect is allowed. With a [`TorchStream`](jepa_core::random::TorchStream) it is torchvision's box for that seed.
+/// aspect is allowed. With a [`TorchStream`](crate::random::TorchStream) it is torchvision's box for that seed.
 pub fn random_box(height: usize, width: usize, config: &CropConfig, draw: &mut impl Draw) -> CropBox {
     // torchvision keeps the bounds in single precision and rounds halves to even.
     let area = (height * width) as f64;
@@ -171,7 +171,7 @@ fn mirror(picture: &mut Picture) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jepa_core::random::{Purpose, Stream, TorchStream};
+    use crate::random::{Purpose, Stream, TorchStream};
 
     fn stream(sample: u64) -> Stream {
         Stream::new(3, Purpose::Test, 0, sample)

@@ -5,9 +5,8 @@
 //! then along the columns, with weights of 22 fractional bits. The build of Pillow 13 that we compared with takes the
 //! columns first for some tall pictures; there the results differ by at most one level.
 
-use jepa_core::error::{Error, Result};
-
-use super::picture::{MAX_SIDE, Picture};
+use super::{MAX_SIDE, Picture};
+use crate::error::{Error, Result};
 
 /// Fractional bits of a weight (Pillow: `32 - 8 - 2`).
 const BITS: u32 = 22;

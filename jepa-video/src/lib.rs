@@ -1,0 +1,23 @@
+//! Joint-embedding prediction on video.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`data`] | formats and the built-in clips |
+//! | [`view`] | the part of a clip that is looked at |
+//! | [`tokens`] | from a view to tubelets |
+//! | [`masks`] | which tubelets are seen, which predicted |
+//! | [`network`] | encoder and predictor on grids of times, rows and columns |
+//! | [`variants`] | one variant a file: [`variants::v_jepa`], [`variants::v_jepa_2`] |
+//! | [`weights`] | names and layouts of official and Hugging Face checkpoints |
+//! | [`preview`] | a clip as a picture |
+//!
+//! Linking this crate registers its variants.
+
+pub mod data;
+pub mod masks;
+pub mod network;
+pub mod preview;
+pub mod tokens;
+pub mod variants;
+pub mod view;
+pub mod weights;

@@ -1,0 +1,126 @@
+//! The networks: encoder and predictor on grids of times, rows and columns, and the batch they read.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `batch` | clips cut into tubelets, with their masks |
+//! | `encoder` | s_x and s_y |
+//! | `predictor` | Pred |
+//! | `places` | where tokens are: tables added once, or rotary angles in every attention |
+
+mod batch;
+mod encoder;
+mod places;
+mod predictor;
+
+pub use batch::VideoBatch;
+pub use encoder::{EncoderParts, VideoEncoder};
+pub use places::{Layout, PlaceConfig};
+pub use predictor::{ContextConfig, PredictorParts, VideoPredictor};
+
+use burn::module::Module;
+use burn::prelude::*;
+use jepa_core::jepa::{Batch as _, Forward, Jepa, Pair, Step};
+use jepa_core::masks::{MaskSet, gather};
+use jepa_core::nn::normalise;
+
+/// What the predictor sees of the context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContextPath {
+    /// The encoder sees the visible tokens alone: what training does.
+    Alone,
+    /// The encoder sees everything, and the visible tokens are picked afterwards: what `transformers` does. Hidden
+    /// tokens leak into the prediction.
+    Gathered,
+}
+
+/// V-JEPA and what came after it.
+#[derive(Module, Debug)]
+pub struct VideoJepa {
+    /// The context encoder; the target encoder is its copy.
+    pub encoder: VideoEncoder,
+    /// Pred.
+    pub predictor: VideoPredictor,
+}
+
+impl VideoJepa {
+    /// s_x, Pred(s_x, z) at the hidden tokens and, with a context head, what it says at the visible ones, for the masks
+    /// of generator number `generator`.
+    pub fn predict(
+        &self,
+        tubelets: Tensor<3>,
+        layout: Layout,
+        masks: &MaskSet,
+        generator: usize,
+        path: ContextPath,
+    ) -> (Tensor<3>, Tensor<3>, Option<Tensor<3>>) {
+        let context = match path {
+            ContextPath::Alone => self.encoder.forward_visible(tubelets, layout, &masks.context[0]),
+            ContextPath::Gathered => gather(self.encoder.forward(tubelets, layout), &masks.context),
+        };
+        let (visible, hidden) = (&masks.context[0], &masks.target[0]);
+        let (predicted, seen) = self.predictor.forward(context.clone(), layout, visible, hidden, generator);
+        (context, predicted, seen)
+    }
+}
+
+impl Jepa for VideoJepa {
+    type Batch = VideoBatch;
+    type Target = VideoEncoder;
+
+    fn target(&self) -> &VideoEncoder {
+        &self.encoder
+    }
+
+    fn forward(&self, target: &VideoEncoder, batch: &VideoBatch, step: &Step) -> Forward {
+        let (tubelets, layout) = (batch.upload(&step.device), batch.layout());
+        let whole = target.forward(tubelets.clone(), layout);
+        let mut context_loss: Option<Tensor<1>> = None;
+        let parts = batch.masks().iter().enumerate().map(|(generator, masks)| {
+            let (s_x, predicted, seen) = self.predict(tubelets.clone(), layout, masks, generator, ContextPath::Alone);
+            let s_y = gather(whole.clone(), &masks.target);
+            if let Some(seen) = seen {
+                let s_y = gather(whole.clone(), &masks.context);
+                let loss = self.predictor.context_loss(seen, self.encoder.normalised(s_y), layout, masks);
+                context_loss = Some(match context_loss.take() {
+                    Some(sum) => sum + loss,
+                    None => loss,
+                });
+            }
+            (s_x, Pair { predicted, target: s_y })
+        });
+        let levels = self.encoder.levels();
+        let mut forward = Forward::of_pairs(parts, whole.clone());
+        if levels > 1 {
+            // Targets are normalised level by level.
+            forward.pairs = forward.pairs.into_iter().flat_map(|pair| split(pair, levels)).collect();
+        }
+        if let Some(loss) = context_loss {
+            let weight = self.predictor.context_weight(step.number) / batch.masks().len() as f64;
+            forward.terms.push(("context", loss * weight));
+        }
+        forward
+    }
+
+    fn features(encoder: &VideoEncoder, batch: &VideoBatch, device: &Device) -> Tensor<3> {
+        let x = encoder.last(batch.upload(device), batch.layout());
+        // The tokens of all segments of a clip stand behind each other.
+        let [rows, tokens, width] = x.dims();
+        x.reshape([batch.len(), rows / batch.len() * tokens, width])
+    }
+}
+
+fn split(pair: Pair, levels: usize) -> impl Iterator<Item = Pair> {
+    let width = pair.predicted.dims()[2] / levels;
+    (0..levels).map(move |level| {
+        let of = |x: &Tensor<3>| x.clone().narrow(2, level * width, width);
+        Pair { predicted: of(&pair.predicted), target: of(&pair.target) }
+    })
+}
+
+/// Each of `levels` slices of the width normalised by itself.
+fn normalised(x: Tensor<3>, levels: usize) -> Tensor<3> {
+    /// PyTorch's default, as the official code takes it for targets.
+    const EPS: f64 = 1e-5;
+    let width = x.dims()[2] / levels;
+    Tensor::cat((0..levels).map(|level| normalise(x.clone().narrow(2, level * width, width), EPS)).collect(), 2)
+}

@@ -1,0 +1,8 @@
+//! One variant a file.
+
+mod recipe;
+
+pub mod v_jepa;
+pub mod v_jepa_2;
+
+pub(crate) use recipe::SIZES;

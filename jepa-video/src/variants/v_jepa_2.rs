@@ -1,0 +1,368 @@
+//! # V-JEPA 2
+//!
+//! **Paper**: Assran et al., "V-JEPA 2: Self-Supervised Video Models Enable Understanding, Prediction and Planning",
+//! 2025, arXiv 2506.09985. V-JEPA 2.1 is known from its code and weights.
+//!
+//! **Idea**: V-JEPA with positions that turn queries and keys instead of being added to tokens, so that one encoder reads
+//! clips of any length and size; a constant learning rate, and a cooldown on longer and larger clips at the end.
+//!
+//! **x** the visible tubelets; **y** the hidden ones, of the target encoder's *output*; **z** their places in time, row
+//! and column; **D** L1 on layer-normalised targets; **against collapse** the EMA and the stopped gradient.
+//!
+//! **What differs from V-JEPA**: rotary places, in the released form, whose two channels of a pair turn by different
+//! angles; twelve heads in the predictor whatever the encoder; ten mask tokens, of which training uses the first; decay
+//! and momentum stay constant. Times, rows and columns are passed to the predictor too, where the official code takes
+//! its grid for square.
+//!
+//! **V-JEPA 2.1** is the same variant with paired rotary channels, places stretched to a grid of 16, outputs of four
+//! blocks side by side as targets, a loss on visible tokens and a tokeniser for single pictures (`v2.1-*`).
+//!
+//! **Defaults and their source**: `configs/train/*`; `*-cooldown` continues from the weights of a pre-training. The L and
+//! H configurations leave the length open: it is that of g, 800 epochs of 300 steps. `small` is ours.
+
+use burn::prelude::*;
+use jepa_core::checkpoint::{Foreign, Named};
+use jepa_core::data::{DataSpec, Source, Split};
+use jepa_core::error::{Error, Result};
+use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryConfig};
+use jepa_core::plugin::{Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::recipe;
+use crate::data::{self, Clip};
+use crate::masks::{MaskConfig, Masks};
+use crate::network::{
+    ContextConfig, EncoderParts, PlaceConfig, PredictorParts, VideoBatch, VideoEncoder, VideoJepa, VideoPredictor,
+};
+use crate::view::{View, ViewConfig};
+use crate::{preview, weights};
+
+jepa_core::register!(VJepa2);
+
+/// The model's part of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VJepa2Config {
+    /// What of a clip is read.
+    pub view: ViewConfig,
+    /// Context and target encoder.
+    pub encoder: EncoderConfig,
+    /// Predictor (V-JEPA 2: 12 heads).
+    pub predictor: PredictorConfig,
+    /// Rotary places of the encoder.
+    pub rotary: RotaryConfig,
+    /// Rotary places of the predictor.
+    pub predictor_rotary: RotaryConfig,
+    /// Mask generators, all of them on every batch.
+    pub masks: Vec<MaskConfig>,
+    /// Learned vectors for unknown tokens (V-JEPA 2: 10, 2.1: 8).
+    pub mask_tokens: usize,
+    /// Which of them stands for an unknown token: official training uses 0, official inference code and `transformers`
+    /// use 1.
+    pub mask_token: usize,
+    /// What V-JEPA 2.1 has beyond V-JEPA 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense: Option<DenseConfig>,
+    /// Law of the initial weights.
+    pub init: InitScheme,
+}
+
+/// What V-JEPA 2.1 has beyond V-JEPA 2.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DenseConfig {
+    /// Blocks of the encoder, counted from 0, that have a norm of their own (depth 12: 2, 5, 8, 11).
+    pub levels: Vec<usize>,
+    /// How many of them, counted from the last, are read by the predictor (four; distilled models: one).
+    pub outputs: usize,
+    /// Values predicted for a token where the teacher was another encoder (distilled models: 1664); absent: outputs
+    /// times the width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_width: Option<usize>,
+    /// A tokeniser of its own for single pictures, and learned vectors for pictures and clips.
+    pub pictures: bool,
+    /// The loss on visible tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextConfig>,
+}
+
+/// V-JEPA 2 with a checked configuration.
+#[derive(Debug, Clone)]
+pub struct VJepa2 {
+    config: VJepa2Config,
+    view: View,
+    masks: Masks,
+}
+
+impl VJepa2Config {
+    /// What the networks are made of, on a grid of (times, rows, columns), for tubelets and pictures of so many values.
+    pub fn parts(&self, grid: [usize; 3], [values, picture]: [usize; 2]) -> (EncoderParts, PredictorParts) {
+        let dense = self.dense.as_ref();
+        let outputs = dense.map_or(1, |d| d.outputs);
+        let pictures = dense.is_some_and(|d| d.pictures);
+        let encoder = EncoderParts {
+            places: PlaceConfig::Rotary(self.rotary),
+            grid,
+            values,
+            picture: pictures.then_some(picture),
+            levels: dense.map_or(Vec::new(), |d| d.levels.clone()),
+            outputs,
+        };
+        let predictor = PredictorParts {
+            places: PlaceConfig::Rotary(self.predictor_rotary),
+            grid,
+            encoder_width: self.encoder.width,
+            levels: outputs,
+            out: dense.and_then(|d| d.teacher_width).unwrap_or(outputs * self.encoder.width),
+            eps: self.encoder.eps,
+            mask_tokens: self.mask_tokens,
+            mask_token: Some(self.mask_token),
+            modes: pictures,
+            context: dense.and_then(|d| d.context),
+        };
+        (encoder, predictor)
+    }
+
+    /// The networks on a grid of (times, rows, columns), for tubelets and pictures of so many values.
+    pub fn networks(&self, grid: [usize; 3], values: [usize; 2], init: &mut Init) -> VideoJepa {
+        let (encoder, predictor) = self.parts(grid, values);
+        VideoJepa {
+            encoder: VideoEncoder::new(init, &self.encoder, &encoder),
+            predictor: VideoPredictor::new(init, &self.predictor, &predictor),
+        }
+    }
+}
+
+impl Variant for VJepa2 {
+    const DESCRIPTION: Description = Description {
+        id: "v-jepa-2",
+        title: "V-JEPA 2",
+        summary: "V-JEPA with rotary places: clips of any length and size, also V-JEPA 2.1.",
+        paper: "Assran et al. 2025, arXiv 2506.09985",
+        modality: "clips",
+        kind: Kind::Jepa,
+        context: "visible tubelets (two mask generators)",
+        target: "hidden tubelets of the EMA encoder's output",
+        condition: "rotary places in time, row and column",
+        distance: "L1",
+        against_collapse: "EMA, stopped gradient",
+    };
+    const FORMATS: &'static [&'static str] = data::FORMATS;
+
+    type Config = VJepa2Config;
+    type Sample = Clip;
+    type Model = VideoJepa;
+
+    fn presets() -> Vec<Preset<VJepa2Config>> {
+        presets::all()
+    }
+
+    fn new(config: &VJepa2Config) -> Result<Self> {
+        let view = View::new(&config.view)?;
+        recipe::check(&config.encoder, &config.predictor, config.mask_tokens)?;
+        if config.mask_token >= config.mask_tokens {
+            let problem = format!("{} must be below mask_tokens, {}", config.mask_token, config.mask_tokens);
+            return Err(Error::config("model.mask_token", problem));
+        }
+        let heads = [
+            ("encoder", config.encoder.width / config.encoder.heads),
+            ("predictor", config.predictor.width / config.predictor.heads),
+        ];
+        if let Some((name, head)) = heads.into_iter().find(|(_, head)| *head < 6) {
+            let problem =
+                format!("heads of {head} channels hold no rotary places of three axes; at least 6 are needed");
+            return Err(Error::config(format!("model.{name}.heads"), problem));
+        }
+        if let Some(dense) = &config.dense {
+            let sorted = dense.levels.windows(2).all(|w| w[0] < w[1]);
+            if !sorted || dense.levels.last() != Some(&(config.encoder.depth - 1)) {
+                let problem =
+                    format!("{:?} must ascend and end with the last block, {}", dense.levels, config.encoder.depth - 1);
+                return Err(Error::config("model.dense.levels", problem));
+            }
+            if !(1..=dense.levels.len()).contains(&dense.outputs) {
+                let problem = format!("{} must lie in 1..={}", dense.outputs, dense.levels.len());
+                return Err(Error::config("model.dense.outputs", problem));
+            }
+        }
+        let masks = Masks::new(&config.masks, view.tubelets().grid)?;
+        Ok(Self { config: config.clone(), view, masks })
+    }
+
+    fn model(&self, seed: u64, device: &Device) -> VideoJepa {
+        let tubelets = self.view.tubelets();
+        let values = [tubelets.values(), tubelets.values() / tubelets.tubelet];
+        self.config.networks(tubelets.grid, values, &mut Init::new(seed, self.config.init, device))
+    }
+
+    fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Clip>>> {
+        data::open(spec, split, self.view.clip())
+    }
+
+    fn batch(&self, samples: Vec<Clip>, draws: &Draws) -> Result<VideoBatch> {
+        if let Some(width) = self.config.dense.as_ref().and_then(|dense| dense.teacher_width) {
+            let problem =
+                format!("the teacher of {width} values a token is not here: a distilled model is for features");
+            return Err(Error::config("model.dense.teacher_width", problem));
+        }
+        let masks = self.masks.sample(samples.len(), draws)?;
+        self.view.batch(&samples, draws, masks)
+    }
+
+    fn clean(&self, samples: &[Clip], _view: u64) -> Result<VideoBatch> {
+        self.view.clean(samples)
+    }
+
+    fn raw(&self, sample: &Clip) -> Result<Vec<f32>> {
+        self.view.raw(sample)
+    }
+
+    fn preview(&self, sample: &Clip) -> Preview {
+        let [_, rows, columns] = self.view.tubelets().grid;
+        preview::preview(sample, [rows, columns])
+    }
+
+    fn import(foreign: &Foreign) -> Result<Imported<VJepa2Config>> {
+        weights::v_jepa_2::import(foreign)
+    }
+
+    fn export(&self, target: &Named, student: Option<&Named>, format: Format) -> Result<Vec<Exported>> {
+        weights::v_jepa_2::export(&self.config, target, student, format)
+    }
+
+    fn flops(&self) -> f64 {
+        recipe::flops(&self.config.encoder, &self.config.predictor, self.view.tubelets(), &self.masks)
+    }
+}
+
+/// Configurations.
+pub mod presets {
+    use jepa_core::masks::MaskRule;
+    use jepa_core::nn::RotaryForm;
+    use jepa_core::train::{RateLaw, RunConfig, ScheduleConfig};
+
+    use super::*;
+    use crate::data::{ClipOptions, SamplingRule};
+
+    /// Four frames a second.
+    fn clip(frames: usize) -> ClipOptions {
+        ClipOptions { frames, rule: SamplingRule::Fps(4.0), ..ClipOptions::default() }
+    }
+
+    /// The model of one size, for clips of `frames` frames of `size` pixels.
+    fn model(encoder: EncoderConfig, frames: usize, size: usize) -> VJepa2Config {
+        let rotary = RotaryConfig { form: RotaryForm::Tiled, stretch_to: None };
+        VJepa2Config {
+            view: ViewConfig::official(clip(frames), size),
+            encoder,
+            predictor: PredictorConfig { width: 384, depth: 12, heads: 12 },
+            rotary,
+            predictor_rotary: rotary,
+            masks: MaskConfig::official(MaskRule::Official),
+            mask_tokens: 10,
+            mask_token: 0,
+            dense: None,
+            init: InitScheme::Official { depth_rescale: false },
+        }
+    }
+
+    /// The long first phase: warm-up, then everything constant.
+    pub(crate) fn official(encoder: EncoderConfig, frames: usize, size: usize) -> RunConfig<VJepa2Config> {
+        let schedule = ScheduleConfig {
+            lr_start: 1e-4,
+            lr: 5.25e-4,
+            lr_final: 5.25e-4,
+            warmup: 40.0 / 800.0,
+            decay: 0.04,
+            decay_final: 0.04,
+            momentum: 0.999_25,
+            momentum_final: 0.999_25,
+            stretch: 1.25,
+            ..ScheduleConfig::default()
+        };
+        recipe::run(800 * 300, 3072, schedule, model(encoder, frames, size))
+    }
+
+    /// The cooldown: longer or larger clips, the rate falls on a line that is cut off at four fifths.
+    fn cooldown(encoder: EncoderConfig, size: usize) -> RunConfig<VJepa2Config> {
+        let mut config = official(encoder, 64, size);
+        config.run.steps = 40 * 300;
+        config.schedule = ScheduleConfig { lr_final: 1e-6, warmup: 0.0, lr_law: RateLaw::Line, ..config.schedule };
+        config
+    }
+
+    /// V-JEPA 2.1: what it adds to a model of V-JEPA 2.
+    pub(crate) fn dense(mut model: VJepa2Config, levels: Vec<usize>) -> VJepa2Config {
+        model.rotary = RotaryConfig { form: RotaryForm::Paired, stretch_to: Some(16) };
+        model.predictor_rotary = RotaryConfig { form: RotaryForm::Paired, stretch_to: None };
+        model.predictor.depth = 24;
+        model.mask_tokens = 8;
+        model.dense = Some(DenseConfig {
+            outputs: levels.len(),
+            levels,
+            teacher_width: None,
+            pictures: true,
+            context: Some(ContextConfig { weight: 0.5, warmup: [15_000, 30_000], by_distance: true }),
+        });
+        model
+    }
+
+    fn dense_run(encoder: EncoderConfig, levels: [usize; 4]) -> RunConfig<VJepa2Config> {
+        let mut config = official(encoder, 16, 256);
+        config.schedule.lr = 6e-4;
+        config.schedule.lr_final = 6e-4;
+        config.model = dense(config.model, levels.to_vec());
+        config
+    }
+
+    fn scaled(
+        steps: u64,
+        batch: usize,
+        view: ViewConfig,
+        encoder: EncoderConfig,
+        predictor: PredictorConfig,
+    ) -> RunConfig<VJepa2Config> {
+        let mut config = official(encoder, view.clip.frames, view.crop.size);
+        config.schedule.momentum_final = 1.0;
+        recipe::scale_down(&mut config, steps, batch);
+        config.model.view = view;
+        config.model.predictor = predictor;
+        config.model.masks = MaskConfig::official(MaskRule::Corrected);
+        // A vector that is never used gets no gradient.
+        config.model.mask_tokens = 1;
+        config.model.init = InitScheme::FanIn;
+        config
+    }
+
+    pub(super) fn all() -> Vec<Preset<VJepa2Config>> {
+        let encoder = |width, depth, heads| EncoderConfig { width, depth, heads, mlp_ratio: 4.0, eps: 1e-6 };
+        let predictor = |width, depth, heads| PredictorConfig { width, depth, heads };
+        let mut tiny = scaled(40, 4, recipe::small_view(4, 32), encoder(48, 2, 2), predictor(48, 1, 2));
+        tiny.run.checkpoint_every = 20;
+        tiny.run.diagnose_every = 20;
+        let [l, h, g] = ["vit-l", "vit-h", "vit-g"].map(recipe::encoder);
+        let preset = |name, about, config| Preset { name, about, config };
+        vec![
+            preset(
+                "small",
+                "minutes on two cores: the built-in clips, 8 frames of 64 pixels, 0.6 M parameters",
+                scaled(600, 16, recipe::small_view(8, 64), encoder(96, 4, 4), predictor(48, 3, 2)),
+            ),
+            preset("tiny", "seconds: for tests", tiny),
+            preset("vit-l16", "ViT-L/16 at 256, 16 frames (vitl16/pretrain-256px-16f.yaml)", official(l, 16, 256)),
+            preset("vit-h16", "ViT-H/16 at 256, 16 frames (vith16/pretrain-256px-16f.yaml)", official(h, 16, 256)),
+            preset("vit-g16", "ViT-g/16 at 256, 16 frames (vitg16/pretrain-256px-16f.yaml)", official(g, 16, 256)),
+            preset("vit-l16-cooldown", "64 frames at 256 (vitl16/cooldown-256px-64f.yaml)", cooldown(l, 256)),
+            preset("vit-h16-cooldown", "64 frames at 256 (vith16/cooldown-256px-64f.yaml)", cooldown(h, 256)),
+            preset("vit-g16-cooldown", "64 frames at 256 (vitg16/cooldown-256px-64f.yaml)", cooldown(g, 256)),
+            preset("vit-g16-384-cooldown", "64 frames at 384 (vitg16/cooldown-384px-64f.yaml)", cooldown(g, 384)),
+            preset("v2.1-vit-g16", "V-JEPA 2.1, ViT-g/16, clips alone", dense_run(g, [9, 19, 29, 39])),
+            preset(
+                "v2.1-vit-gigantic16",
+                "V-JEPA 2.1, ViT-G/16, clips alone",
+                dense_run(recipe::encoder("vit-gigantic"), [11, 23, 37, 47]),
+            ),
+        ]
+    }
+}
