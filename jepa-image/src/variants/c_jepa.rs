@@ -111,8 +111,8 @@ impl Variant for CJepa {
         Ok(Imported { config: with_objective(imported.config), ..imported })
     }
 
-    fn export(&self, target: &Named, format: Format) -> Result<Vec<Exported>> {
-        self.0.export(target, format)
+    fn export(&self, target: &Named, student: Option<&Named>, format: Format) -> Result<Vec<Exported>> {
+        self.0.export(target, student, format)
     }
 
     fn flops(&self) -> f64 {
