@@ -347,7 +347,7 @@ pub mod presets {
         // which looks the same from all sides; with MAMP's 0.3 the easiest thing to predict was the direction itself.
         small.model.view.spatial = Spatial::Rotate { angles: [0.3, std::f32::consts::PI, 0.3] };
         vec![
-            preset("small", "minutes on two cores: built-in synthetic actions, 0.3 M parameters", small),
+            preset("small", "minutes on two cores: built-in synthetic actions, 0.26 M parameters", small),
             preset("tiny", "seconds: for tests", tiny),
             preset(
                 "ntu60",
