@@ -72,13 +72,13 @@ fn it_trains_and_probes_through_the_registry() {
     assert_eq!(labels, [(Some(1), None), (None, Some(0.1))].repeat(3));
     assert!(report.rows.iter().all(|row| row.deviation.is_some()), "{report:?}");
 
-    let tune = ["epochs=2", "least_steps=20", "draws=2", "max_train=200", "shares=[0.1, 1.0]"];
+    let tune = ["epochs=2", "least_steps=200", "lr=3e-3", "draws=2", "max_train=400", "shares=[0.1, 1.0]"];
     let tune: Vec<String> = tune.iter().map(|setting| format!("probe.fine_tune.{setting}")).collect();
     let tune: Vec<&str> = tune.iter().map(String::as_str).collect();
     let report = plugin().probe(&request(ProbeKind::FineTune, &tune)).unwrap();
     let lines: Vec<_> = report.rows.iter().map(|row| (row.share, row.deviation.is_some())).collect();
     assert_eq!(lines, [(Some(0.1), true), (Some(1.0), false)].repeat(2));
-    // Four classes; twenty steps on all weights beat guessing.
+    // Four classes; two hundred steps on all weights beat guessing.
     assert!(report.rows[1].accuracy > 35.0, "{report:?}");
     assert_eq!(plugin().probe(&request(ProbeKind::FineTune, &tune)).unwrap(), report, "a function of its settings");
 

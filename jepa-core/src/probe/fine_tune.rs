@@ -6,7 +6,7 @@ use burn::tensor::activation::log_softmax;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::frozen::Encoder;
+use super::frozen::{Encoder, chosen};
 use super::linear::{accuracy, one_hot};
 use super::scarce::part;
 use super::{Frozen, Spread};
@@ -85,8 +85,8 @@ pub fn fine_tune<V: Variant>(
 ) -> Result<Spread> {
     let draws = if share < 1.0 { config.draws as u64 } else { 1 };
     let accuracy_of = |draw: u64| {
-        let count = train.len().min(config.max_train);
-        let rows = part(count, share, draw).into_iter().map(|at| at * train.len() / count).collect();
+        let labelled = chosen(train.len(), config.max_train);
+        let rows = part(labelled.len(), share, draw).into_iter().map(|at| labelled[at]).collect();
         let (encoder, head) = Tuning { frozen, train, config, draw }.run(rows)?;
         let features = frozen.with_encoder(encoder)?.features(test, max_test)?;
         accuracy(head.forward(features.tensor()), &features.known_labels()?)

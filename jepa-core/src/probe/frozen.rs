@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::Jepa;
 use crate::plugin::Variant;
+use crate::random::{Draw as _, Purpose, Stream};
 use crate::train::config::{RunConfig, read_table};
 use crate::train::{Replicas, default_replicas};
 
@@ -199,21 +200,31 @@ pub(super) fn describe<S>(samples: &[S], of: impl Fn(&S) -> Result<Vec<f32>>) ->
     Ok(samples.iter().map(of).collect::<Result<Vec<_>>>()?.concat())
 }
 
-/// Tables of the first `limit` samples that can be read, evenly spaced, so that a source sorted by class gives every
-/// class. `values_of` gives the rows of some samples for each table; `workers` share the reading.
+/// At most `limit` of `len` places, ascending: all, or a fixed draw. It gives every class of a source sorted by class, and
+/// is out of step with one whose classes take turns.
+pub(super) fn chosen(len: usize, limit: usize) -> Vec<usize> {
+    if len <= limit {
+        return (0..len).collect();
+    }
+    let order = Stream::new(0, Purpose::Probe, len as u64, 2).permutation(len);
+    let mut chosen: Vec<usize> = order.into_iter().take(limit).map(|place| place as usize).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Tables of at most `limit` samples that can be read. `values_of` gives the rows of some samples for each table;
+/// `workers` share the reading.
 pub(super) fn collect<S: Send>(
     source: &dyn Source<Sample = S>,
     limit: usize,
     workers: &Replicas,
     mut values_of: impl FnMut(&[S]) -> Result<Vec<Vec<f32>>>,
 ) -> Result<Vec<Features>> {
-    let count = source.len().min(limit);
     let (mut values, mut labels, mut indices) = (Vec::<Vec<f32>>::new(), Vec::new(), Vec::new());
-    for block in (0..count).collect::<Vec<_>>().chunks(1024) {
+    for block in chosen(source.len(), limit).chunks(1024) {
         let share = block.len().div_ceil(workers.count()).max(1);
         let read = workers.map(block.chunks(share).collect(), |places: &[usize]| {
-            let index = |at: &usize| at * source.len() / count;
-            Ok(places.iter().map(|at| (index(at), source.read(index(at)))).collect::<Vec<_>>())
+            Ok(places.iter().map(|index| (*index, source.read(*index))).collect::<Vec<_>>())
         })?;
         let mut samples = Vec::with_capacity(block.len());
         for (index, sample) in read.into_iter().flatten() {
@@ -237,4 +248,20 @@ pub(super) fn collect<S: Send>(
     }
     let table = |values| Features::new(values, labels.clone(), indices.clone(), source.classes().to_vec());
     values.into_iter().map(table).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_chosen_holds_every_class_whether_classes_take_turns_or_are_sorted() {
+        let kept = chosen(4000, 400);
+        assert_eq!((kept.len(), chosen(10, 400)), (400, (0..10).collect()));
+        assert!(kept.windows(2).all(|pair| pair[0] < pair[1]) && kept[399] < 4000);
+        for class in 0..4 {
+            assert!(kept.iter().filter(|index| *index % 4 == class).count() > 60);
+            assert!(kept.iter().filter(|index| *index / 1000 == class).count() > 60);
+        }
+    }
 }

@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(recording(COUNT), None);
         assert_eq!(VERSION, 2, "a new version needs new places here");
         let place = one.frames[10][0].joints[3].map(|value| (value * 100.0).round() / 100.0);
-        assert_eq!((one.frames.len(), place), (71, [-0.09, 0.73, 2.78]));
+        assert_eq!((one.frames.len(), place), (78, [-0.08, 0.77, 3.18]));
     }
 
     #[test]
