@@ -106,7 +106,7 @@ fn damaged_recordings_say_what_is_wrong_with_them() {
         ("odd", "is 9x6, but the frames before are 8x6"),
         ("torn", "f2.png"),
         ("zero.gif", "0 bytes"),
-        ("head.gif", "0 frames"),
+        ("head.gif", "cannot be decoded"),
     ] {
         let error = source(&dir.path().join(name), Split::Train).and_then(|s| s.read(0)).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains(name), "{name}: {error}");

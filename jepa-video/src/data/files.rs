@@ -122,3 +122,21 @@ impl Source for VideoFiles {
         format!("{before}: {} recordings {classes}{note}", self.items.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_said_at_once_with_how_to_install_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [video, still] = ["a.mp4", "a.gif"].map(|name| (dir.path().join(name), None));
+        let absent = Programs { ffmpeg: dir.path().join("ffmpeg"), ffprobe: dir.path().join("ffprobe") };
+        let open = |paths: Vec<(PathBuf, Option<u32>)>| {
+            VideoFiles::with_programs("test".into(), paths, Vec::new(), &ClipOptions::default(), absent.clone())
+        };
+        let error = open(vec![still.clone(), video]).unwrap_err().to_string();
+        assert!(error.contains("a.mp4") && error.contains("apt-get install ffmpeg"), "{error}");
+        assert!(open(vec![still]).is_ok(), "animations need no program");
+    }
+}

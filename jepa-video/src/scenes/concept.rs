@@ -162,7 +162,11 @@ impl Story {
         if hidden && draw.below(2) == 0 {
             body.at[1] -= draw.between(4.0, 16.0);
         }
-        let tall = |left: f32, width: f32, colour| Slab { edges: [left, 14.0, left + width, floor], colour };
+        // Whole pixels, and deeper than the floor: a screen whose edge lets something through hides nothing.
+        let tall = |left: f32, width: f32, colour| {
+            let left = left.round();
+            Slab { edges: [left, 14.0, left + width.ceil(), (floor + 1.0).ceil()], colour }
+        };
         let (event, when) = match concept {
             Concept::Permanence | Concept::Shape | Concept::Colour => {
                 world.screens.push(tall(draw.between(20.0, 26.0), 2.0 * radius + draw.between(3.0, 8.0), screen));
@@ -176,8 +180,8 @@ impl Story {
             }
             Concept::Continuity if turned => {
                 // Wider than the body by more than it moves in a frame: some frame finds it hidden.
-                let width = 2.0 * radius + 4.0;
-                let (first, gap) = (draw.between(19.0, 22.0), draw.between(8.0, 10.0));
+                let width = (2.0 * radius + 4.0).ceil();
+                let (first, gap) = (draw.between(19.0, 22.0).round(), draw.between(8.0, 10.0).round());
                 world.screens.push(tall(first, width, screen));
                 world.screens.push(tall(first + width + gap, width, screen));
                 (Event::Jump(width + gap), When::Hidden)
