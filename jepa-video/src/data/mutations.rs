@@ -15,9 +15,8 @@ use super::*;
 
 /// Mutations of each file.
 const MUTATIONS: u64 = 2000;
-/// Most bytes that reading a damaged file of a few kilobytes may hold at a time: what a canvas of 65,535 x 65,535 claims
-/// is far beyond.
-const MEMORY: usize = 1400 << 20;
+/// Most bytes that reading a damaged file of a few kilobytes may hold at a time.
+const MEMORY: usize = 64 << 20;
 
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
@@ -185,7 +184,9 @@ fn damaged_recordings_give_an_error_or_a_clip_in_little_time_and_memory() {
             if let Err(error) = read_all(&spec) {
                 refused += 1;
                 let error = error.to_string();
-                assert!(error.contains(&dir.path().display().to_string()), "{name}: {error}");
+                // A damaged list may name a file elsewhere.
+                let place = if name == "train.csv" { "`/".to_owned() } else { dir.path().display().to_string() };
+                assert!(error.contains(&place), "{name}: {error}");
                 assert!(error.len() < 800, "{name}: {error}");
             }
             most = most.max((PEAK.get() - before) as usize);
