@@ -2,7 +2,7 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`data`] | formats and the built-in clips |
+//! | [`data`] | formats, clip sampling, augmentation and the built-in clips |
 //! | [`view`] | the part of a clip that is looked at |
 //! | [`tokens`] | from a view to tubelets |
 //! | [`masks`] | which tubelets are seen, which predicted |
@@ -10,6 +10,8 @@
 //! | [`variants`] | one variant a file: [`variants::v_jepa`], [`variants::v_jepa_2`] |
 //! | [`weights`] | names and layouts of official and Hugging Face checkpoints |
 //! | [`preview`] | a clip as a picture |
+//! | [`scenes`] | rendered physical scenes: possible ones to train on, matched pairs to test with |
+//! | [`surprise`] | violation of expectation: the prediction error as surprise |
 //!
 //! Linking this crate registers its variants.
 
@@ -17,6 +19,8 @@ pub mod data;
 pub mod masks;
 pub mod network;
 pub mod preview;
+pub mod scenes;
+pub mod surprise;
 pub mod tokens;
 pub mod variants;
 pub mod view;

@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use super::bench::{self, BenchReport, BenchRequest};
+use super::evaluation::{self, EvaluateRequest, EvaluationInfo};
 use super::probing::{self, EmbedRequest, ProbeReport, ProbeRequest};
 use super::settings::{self, PresetInfo};
 use super::training::{self, TrainRequest};
-use super::variant::{Exported, Format};
+use super::variant::{Evaluated, Exported, Format};
 use super::weights::{self, ImportRequest};
 use super::{Description, Variant, conformance};
 use crate::error::Result;
@@ -25,6 +26,8 @@ pub struct Plugin {
     schema: fn() -> Result<serde_json::Value>,
     train: fn(&TrainRequest, &mut dyn Observer) -> Result<Outcome>,
     probe: fn(&ProbeRequest) -> Result<ProbeReport>,
+    evaluations: fn() -> Vec<EvaluationInfo>,
+    evaluate: fn(&EvaluateRequest) -> Result<Evaluated>,
     embed: fn(&EmbedRequest) -> Result<Features>,
     import: fn(&ImportRequest) -> Result<usize>,
     export: fn(&Path, Format) -> Result<Vec<Exported>>,
@@ -42,6 +45,8 @@ impl Plugin {
             schema: settings::schema::<V>,
             train: training::train::<V>,
             probe: probing::run_probe::<V>,
+            evaluations: evaluation::evaluations::<V>,
+            evaluate: evaluation::evaluate::<V>,
             embed: probing::embed::<V>,
             import: weights::import::<V>,
             export: weights::export::<V>,
@@ -68,6 +73,16 @@ impl Plugin {
     /// Probes a run or imported weights.
     pub fn probe(&self, request: &ProbeRequest) -> Result<ProbeReport> {
         (self.probe)(request)
+    }
+
+    /// Evaluations of this variant beyond the probes.
+    pub fn evaluations(&self) -> Vec<EvaluationInfo> {
+        (self.evaluations)()
+    }
+
+    /// Runs one of them.
+    pub fn evaluate(&self, request: &EvaluateRequest) -> Result<Evaluated> {
+        (self.evaluate)(request)
     }
 
     /// Pooled features of a data set.

@@ -4,6 +4,7 @@
 mod bench;
 pub mod conformance;
 mod erased;
+mod evaluation;
 mod probing;
 mod registry;
 mod settings;
@@ -14,12 +15,16 @@ mod weights;
 
 pub use bench::{BenchReport, BenchRequest};
 pub use erased::Plugin;
+pub use evaluation::{EvaluateRequest, EvaluationInfo};
 pub use probing::{EmbedRequest, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
 pub use registry::{find, of_run, variants};
 pub use settings::{PresetInfo, Settings};
 pub use table::Table;
 pub use training::TrainRequest;
-pub use variant::{Batch, Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+pub use variant::{
+    Batch, Description, Draws, Evaluated, Evaluation, Exported, Format, Imported, Kind, Networks, Preset, Preview,
+    Variant,
+};
 pub use weights::ImportRequest;
 
 #[doc(hidden)]

@@ -1,0 +1,64 @@
+//! Evaluations that only one variant offers, such as surprise at impossible physics: found by name, run by nobody who
+//! knows them.
+
+use std::path::PathBuf;
+
+use burn::module::Module as _;
+use serde::Serialize;
+
+use super::Variant;
+use super::variant::{Evaluated, Networks};
+use crate::checkpoint;
+use crate::device::Engine;
+use crate::error::{Error, Result};
+use crate::jepa::Jepa as _;
+use crate::probe;
+
+/// An evaluation of one variant, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct EvaluationInfo {
+    /// Name in `probe --kind`.
+    pub name: &'static str,
+    /// What it measures.
+    pub about: &'static str,
+}
+
+/// Which evaluation of a run.
+#[derive(Debug, Clone)]
+pub struct EvaluateRequest {
+    /// A run or imported weights.
+    pub path: PathBuf,
+    /// Name of the evaluation.
+    pub name: String,
+    /// Data specification; absent: the evaluation's own default.
+    pub data: Option<String>,
+    /// Where tensors live.
+    pub engine: Engine,
+}
+
+pub(super) fn evaluations<V: Variant>() -> Vec<EvaluationInfo> {
+    V::evaluations().iter().map(|e| EvaluationInfo { name: e.name, about: e.about }).collect()
+}
+
+pub(super) fn evaluate<V: Variant>(request: &EvaluateRequest) -> Result<Evaluated> {
+    let evaluations = V::evaluations();
+    let Some(evaluation) = evaluations.iter().find(|e| e.name == request.name) else {
+        let known: Vec<&str> = evaluations.iter().map(|e| e.name).collect();
+        return Err(Error::unknown("evaluation", &request.name, &known));
+    };
+    let (config, bundle) = probe::open_run::<V>(&request.path)?;
+    let variant = V::new(&config.model)?;
+    let read = |name: &str| {
+        let place = bundle.path.join(name);
+        Ok::<_, Error>((checkpoint::decode(bundle.file(name)?, &place)?, place.display().to_string()))
+    };
+    let device = &request.engine.device;
+    let (tensors, origin) = read("student.safetensors")?;
+    let student = checkpoint::apply(variant.model(0, device), &tensors, &origin)?.valid();
+    let (tensors, origin) = read("target.safetensors")?;
+    let target = checkpoint::apply(variant.model(0, device).target().valid(), &tensors, &origin)?;
+    let untrained = variant.model(config.run.seed, device).valid();
+    let engine = request.engine.clone();
+    (evaluation.run)(&Networks { variant, config, student, target, untrained, engine }, request.data.as_deref())
+}
+

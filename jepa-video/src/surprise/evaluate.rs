@@ -1,0 +1,108 @@
+//! What `probe --kind surprise` does, for any variant that can say how surprised it is.
+
+use std::path::Path;
+
+use jepa_core::data::DataSpec;
+use jepa_core::error::{Error, Result};
+use jepa_core::plugin::Evaluated;
+
+use super::curve::{self, Track};
+use super::pairs::{self, Movie, MoviePair};
+use super::report::Report;
+use super::windows::{Observer, Protocol};
+use crate::scenes::Concept;
+
+/// What [`evaluate`] can be asked to look at.
+pub const FORMATS: &[&str] = &["builtin", "scenes", "intphys", "grasp", "inflevel", "inflevel-priming"];
+
+/// Pairs of each concept of the rendered scenes.
+const PAIRS: u64 = 100;
+/// Videos of each concept that the threshold of single videos is chosen on.
+const CALIBRATION: u64 = 20;
+
+/// The table of `observers`, the trained one first, and a picture of the first pair of every concept as the trained one
+/// sees it. `data` is `scenes` (the default) or `intphys:PATH`, `grasp:PATH`, `inflevel:PATH`. The context length is the
+/// middle one of the protocol: it is not chosen on these videos.
+pub fn evaluate(data: Option<&str>, tubelet: usize, observers: &[(&str, &dyn Observer)]) -> Result<Evaluated> {
+    let (protocol, pairs, calibration) = open(data.unwrap_or("scenes"))?;
+    protocol.check(tubelet)?;
+    let place = protocol.contexts.len() / 2;
+    let context = protocol.contexts.get(place).copied();
+    let mut report = Report::new(protocol.clone(), context)?;
+    let mut files = Vec::new();
+    for (at, (name, observer)) in observers.iter().enumerate() {
+        let measured = report.add(name, *observer, &pairs, &calibration)?;
+        let mut drawn: Vec<&str> = Vec::new();
+        for (pair, [possible, impossible]) in pairs.iter().zip(&measured).filter(|_| at == 0) {
+            if drawn.contains(&pair.concept.as_str()) {
+                continue;
+            }
+            drawn.push(&pair.concept);
+            let clips = [pair.possible.read(&protocol)?, pair.impossible.read(&protocol)?];
+            let track = |movie: &'_ Movie| format!("{}: {}", pair.concept, movie.name);
+            let names = [track(&pair.possible), track(&pair.impossible)];
+            let curves = [possible.curve(place), impossible.curve(place)].map(Option::unwrap_or_default);
+            let tracks = [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: curves[i] });
+            let png = curve::draw(&tracks, &protocol, context.unwrap_or(0))?;
+            files.push((format!("{}.png", pair.concept), png));
+        }
+    }
+    let figures = serde_json::to_value(&report).map_err(|error| Error::Engine(error.to_string()))?;
+    Ok(Evaluated { text: report.to_string(), figures, files })
+}
+
+fn open(data: &str) -> Result<(Protocol, Vec<MoviePair>, Vec<Movie>)> {
+    let spec = DataSpec::parse(data, FORMATS);
+    let path = spec.path.as_deref().filter(|path| !path.as_os_str().is_empty());
+    let format = match (spec.format.as_deref(), path) {
+        (None, Some(path)) if path == Path::new("scenes") => "scenes",
+        (Some(format), _) => format,
+        _ => return Err(Error::unknown("kind of pairs", data, FORMATS)),
+    };
+    match (format, path) {
+        ("builtin" | "scenes", _) => Ok((
+            Protocol::scenes(),
+            pairs::scenes(&Concept::ALL, PAIRS),
+            pairs::calibration(&Concept::ALL, CALIBRATION),
+        )),
+        (_, None) => Err(Error::data(data, format!("a path is missing: write `{format}:PATH`"))),
+        ("intphys", Some(path)) => Ok((Protocol::intphys(), pairs::intphys(path)?, Vec::new())),
+        ("grasp", Some(path)) => Ok((Protocol::grasp(), pairs::grasp(path)?, Vec::new())),
+        (name, Some(path)) => {
+            let pairs = pairs::inflevel(path, name == "inflevel-priming")?;
+            Ok((Protocol::inflevel(), pairs, Vec::new()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Clip;
+
+    #[test]
+    fn the_rendered_scenes_give_a_table_and_a_picture_of_every_concept() {
+        // Knows nothing: every window surprises alike, so that no pair is right.
+        let blind = |windows: &[Clip], _: usize| -> Result<Vec<f32>> { Ok(vec![1.0; windows.len()]) };
+        let found = evaluate(None, 2, &[("blind", &blind)]).unwrap();
+        let names: Vec<&str> = found.files.iter().map(|(name, _)| name.as_str()).collect();
+        let expected = Concept::ALL.map(|concept| format!("{}.png", concept.name()));
+        assert_eq!(names, expected);
+        let concepts = found.figures["rows"][0]["concepts"].as_array().unwrap();
+        assert_eq!(concepts.len(), Concept::ALL.len());
+        for concept in concepts {
+            assert_eq!((&concept["pairs"], &concept["relative"]["value"]), (&100.into(), &0.0.into()));
+            assert_eq!(concept["auroc"]["value"], 0.5);
+        }
+    }
+
+    #[test]
+    fn unusable_data_says_what_would_be_usable() {
+        let blind = |windows: &[Clip], _: usize| -> Result<Vec<f32>> { Ok(vec![1.0; windows.len()]) };
+        for (data, expected) in [("intphys:", "intphys:PATH"), ("cats", "grasp"), ("grasp:/nowhere", "/nowhere")] {
+            let error = evaluate(Some(data), 2, &[("blind", &blind)]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(evaluate(None, 4, &[("blind", &blind)]).unwrap_err().to_string().contains("multiples of 4"));
+    }
+}
