@@ -10,8 +10,8 @@ use burn::prelude::*;
 use formula::{recorded, values};
 use jepa_core::checkpoint::{Foreign, apply, read_foreign};
 use jepa_core::jepa::Jepa as _;
-use jepa_core::picture::Normalise;
 use jepa_core::plugin::Variant;
+use jepa_video::data::View;
 use jepa_video::network::{VideoBatch, VideoJepa};
 use jepa_video::tokens::Tubelets;
 use jepa_video::variants::v_jepa::VJepa;
@@ -24,14 +24,9 @@ fn open(name: &str) -> Foreign {
 
 /// The input in tubelets, by way of the crate's own cutter.
 fn input() -> Vec<f32> {
-    let planes = values("checkpoint", 3 * 4 * 32 * 32, 3f64.sqrt());
-    let frames: Vec<f32> = (0..4 * 32 * 32)
-        .flat_map(|i| (0..3).map(move |channel| (channel, i)))
-        .map(|(c, i)| planes[c * 4096 + i])
-        .collect();
-    let plain = Normalise { mean: vec![0.0; 3], std: vec![1.0 / 255.0; 3] };
+    let view = View { frames: 4, height: 32, width: 32, values: values("checkpoint", 3 * 4 * 32 * 32, 3f64.sqrt()) };
     let mut out = Vec::new();
-    Tubelets::new(4, 32, 2, 8, &plain).unwrap().cut(&frames, &mut out).unwrap();
+    Tubelets::new(4, 32, 2, 8).unwrap().cut(&view, &mut out).unwrap();
     out
 }
 

@@ -283,6 +283,7 @@ fn prepare<S: Send, B>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Draw as _;
 
     struct Numbers {
         len: usize,
@@ -290,12 +291,15 @@ mod tests {
     }
 
     impl Source for Numbers {
-        type Sample = usize;
+        type Sample = u64;
         fn len(&self) -> usize {
             self.len
         }
-        fn read(&self, index: usize) -> Result<usize> {
-            if (self.bad)(index) { Err(Error::data("numbers", "damaged")) } else { Ok(index) }
+        fn read(&self, index: usize) -> Result<u64> {
+            if (self.bad)(index) { Err(Error::data("numbers", "damaged")) } else { Ok(0) }
+        }
+        fn draw(&self, index: usize, draw: &mut Stream) -> Result<u64> {
+            self.read(index).map(|_| draw.bits())
         }
         fn label(&self, _: usize) -> Option<u32> {
             None
@@ -335,6 +339,21 @@ mod tests {
         assert_eq!(run(100, bad, 2, 18).unwrap().0, one[17..]);
         assert_eq!(quarantine.entries().map(|e| e.index).collect::<Vec<_>>(), [3, 53]);
         assert!(one.iter().flatten().all(|i| !bad(*i)));
+    }
+
+    #[test]
+    fn parts_of_samples_are_drawn_by_step_and_sample_alone() {
+        let parts = |threads, first| {
+            let config = LoaderConfig { seed: 9, batch: 7, first, last: 40, threads, max_bad_fraction: 0.0 };
+            let source = Arc::new(Numbers { len: 10, bad: |_| false });
+            let loader = Loader::start(source, config, |_, samples| Ok(samples)).unwrap();
+            (first..=40).map(|_| loader.next().unwrap().batch).collect::<Vec<_>>()
+        };
+        let one = parts(1, 1);
+        assert_eq!(parts(4, 1), one);
+        assert_eq!(parts(2, 18), one[17..]);
+        let all: std::collections::BTreeSet<(usize, u64)> = one.iter().flatten().copied().collect();
+        assert_eq!(all.len(), 280, "a sample is another part every time");
     }
 
     #[test]

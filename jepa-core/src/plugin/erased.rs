@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use super::variant::{Exported, Format};
+use super::variant::{Evaluated, Exported, Format, Networks};
 use super::{Description, Variant, bench, conformance};
 use crate::checkpoint::{self, Disk, Foreign, State};
 use crate::data::{Quarantine, Split};
@@ -31,6 +31,8 @@ pub struct Plugin {
     schema: fn() -> Result<serde_json::Value>,
     train: fn(&TrainRequest, &mut dyn Observer) -> Result<Outcome>,
     probe: fn(&ProbeRequest) -> Result<ProbeReport>,
+    evaluations: fn() -> Vec<EvaluationInfo>,
+    evaluate: fn(&EvaluateRequest) -> Result<Evaluated>,
     embed: fn(&EmbedRequest) -> Result<Features>,
     import: fn(&ImportRequest) -> Result<usize>,
     export: fn(&Path, Format) -> Result<Vec<Exported>>,
@@ -144,6 +146,28 @@ pub struct ProbeLine {
     pub deviation: Option<f64>,
 }
 
+/// An evaluation of one variant, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct EvaluationInfo {
+    /// Name in `probe --kind`.
+    pub name: &'static str,
+    /// What it measures.
+    pub about: &'static str,
+}
+
+/// Which evaluation of a run.
+#[derive(Debug, Clone)]
+pub struct EvaluateRequest {
+    /// A run or imported weights.
+    pub path: PathBuf,
+    /// Name of the evaluation.
+    pub name: String,
+    /// Data specification; absent: the evaluation's own default.
+    pub data: Option<String>,
+    /// Where tensors live.
+    pub engine: Engine,
+}
+
 /// What `embed` is asked to do.
 #[derive(Debug, Clone)]
 pub struct EmbedRequest {
@@ -224,6 +248,8 @@ impl Plugin {
             schema: schema::<V>,
             train: train::<V>,
             probe: run_probe::<V>,
+            evaluations: evaluations::<V>,
+            evaluate: evaluate::<V>,
             embed: embed::<V>,
             import: import::<V>,
             export: export::<V>,
@@ -250,6 +276,16 @@ impl Plugin {
     /// Probes a run or imported weights.
     pub fn probe(&self, request: &ProbeRequest) -> Result<ProbeReport> {
         (self.probe)(request)
+    }
+
+    /// Evaluations of this variant beyond the probes.
+    pub fn evaluations(&self) -> Vec<EvaluationInfo> {
+        (self.evaluations)()
+    }
+
+    /// Runs one of them.
+    pub fn evaluate(&self, request: &EvaluateRequest) -> Result<Evaluated> {
+        (self.evaluate)(request)
     }
 
     /// Pooled features of a data set.
@@ -487,6 +523,33 @@ fn lines(
             })
             .collect::<Result<_>>()?,
     })
+}
+
+fn evaluations<V: Variant>() -> Vec<EvaluationInfo> {
+    V::evaluations().iter().map(|e| EvaluationInfo { name: e.name, about: e.about }).collect()
+}
+
+fn evaluate<V: Variant>(request: &EvaluateRequest) -> Result<Evaluated> {
+    use burn::module::Module as _;
+    let evaluations = V::evaluations();
+    let Some(evaluation) = evaluations.iter().find(|e| e.name == request.name) else {
+        let known: Vec<&str> = evaluations.iter().map(|e| e.name).collect();
+        return Err(Error::unknown("evaluation", &request.name, &known));
+    };
+    let (config, bundle) = probe::open_run::<V>(&request.path)?;
+    let variant = V::new(&config.model)?;
+    let read = |name: &str| {
+        let place = bundle.path.join(name);
+        Ok::<_, Error>((checkpoint::decode(bundle.file(name)?, &place)?, place.display().to_string()))
+    };
+    let device = &request.engine.device;
+    let (tensors, origin) = read("student.safetensors")?;
+    let student = checkpoint::apply(variant.model(0, device), &tensors, &origin)?.valid();
+    let (tensors, origin) = read("target.safetensors")?;
+    let target = checkpoint::apply(variant.model(0, device).target().valid(), &tensors, &origin)?;
+    let untrained = variant.model(config.run.seed, device).valid();
+    let engine = request.engine.clone();
+    (evaluation.run)(&Networks { variant, config, student, target, untrained, engine }, request.data.as_deref())
 }
 
 fn embed<V: Variant>(request: &EmbedRequest) -> Result<Features> {

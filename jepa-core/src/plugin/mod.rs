@@ -8,11 +8,14 @@ mod registry;
 mod variant;
 
 pub use erased::{
-    BenchReport, BenchRequest, EmbedRequest, ImportRequest, Plugin, PresetInfo, ProbeKind, ProbeLine, ProbeReport,
-    ProbeRequest, Settings, Table, TrainRequest,
+    BenchReport, BenchRequest, EmbedRequest, EvaluateRequest, EvaluationInfo, ImportRequest, Plugin, PresetInfo,
+    ProbeKind, ProbeLine, ProbeReport, ProbeRequest, Settings, Table, TrainRequest,
 };
 pub use registry::{find, of_run, variants};
-pub use variant::{Batch, Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+pub use variant::{
+    Batch, Description, Draws, Evaluated, Evaluation, Exported, Format, Imported, Kind, Networks, Preset, Preview,
+    Variant,
+};
 
 #[doc(hidden)]
 pub use inventory;

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{Foreign, Named};
 use crate::data::{DataSpec, Source, Split};
+use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::jepa::Jepa;
 use crate::random::{Purpose, Stream};
@@ -101,6 +102,43 @@ pub enum Format {
     Safetensors,
 }
 
+/// An evaluation that only some variants offer, under a name of its own beside the probes.
+pub struct Evaluation<V: Variant> {
+    /// Name in `probe --kind`.
+    pub name: &'static str,
+    /// What it measures, in one sentence.
+    pub about: &'static str,
+    /// Measures. `data` is a data specification; absent: the evaluation's own default.
+    pub run: fn(networks: &Networks<V>, data: Option<&str>) -> Result<Evaluated>,
+}
+
+/// The networks of a run, frozen, with what to compare them to.
+pub struct Networks<V: Variant> {
+    /// The variant.
+    pub variant: V,
+    /// The configuration of the run.
+    pub config: RunConfig<V::Config>,
+    /// The trained student: context encoder and predictor.
+    pub student: V::Model,
+    /// The trained target encoder.
+    pub target: <V::Model as Jepa>::Target,
+    /// The networks as they were before training.
+    pub untrained: V::Model,
+    /// Where tensors live.
+    pub engine: Engine,
+}
+
+/// What an evaluation found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluated {
+    /// A table for people.
+    pub text: String,
+    /// The same for machines.
+    pub figures: serde_json::Value,
+    /// Files to be written beside it: name and content.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
 /// One variant of the family: its configuration, data, model and masks. The type itself is the checked configuration.
 pub trait Variant: Sized + Send + Sync + 'static {
     /// The variant in words.
@@ -149,6 +187,11 @@ pub trait Variant: Sized + Send + Sync + 'static {
     /// The target encoder in a foreign layout, with those parts of the student that the layout has a place for.
     fn export(&self, _target: &Named, _student: Option<&Named>, _format: Format) -> Result<Vec<Exported>> {
         Err(Error::config("export", format!("no foreign layout is known for {}", Self::DESCRIPTION.id)))
+    }
+
+    /// Evaluations beyond the probes every variant has, such as surprise at impossible physics for video.
+    fn evaluations() -> Vec<Evaluation<Self>> {
+        Vec::new()
     }
 
     /// Floating-point operations of one training step a sample, two a multiplication with addition, for lengths as

@@ -1,0 +1,99 @@
+//! Physical scenes, rendered: balls and boxes, gravity, bounces, walls and screens, seen from the side. Synthetic.
+//!
+//! | file | noun |
+//! |---|---|
+//! | [`world`](World) | bodies and what stands around them, moved frame by frame |
+//! | [`draw`] | a world as a picture |
+//! | [`concept`](Concept) | pairs of a possible and an impossible event |
+//!
+//! [`Scenes`] holds possible events alone, for training; [`pair`] makes the matched pairs that a model is tested on.
+
+mod concept;
+pub mod draw;
+mod world;
+
+pub use concept::{Concept, Pair, pair};
+pub use world::{Body, Shape, Slab, World};
+
+use jepa_core::data::{Source, Split};
+use jepa_core::error::{Error, Result};
+use jepa_core::random::Stream;
+
+use crate::data::{Clip, ClipOptions};
+
+/// Version of the generator: the same version makes the same scenes.
+pub const VERSION: u32 = 1;
+/// Pixels along a side.
+pub const SIZE: usize = 64;
+/// Frames of a scene.
+pub const FRAMES: usize = 48;
+/// Frames a second that a scene claims.
+pub const RATE: f64 = 16.0;
+
+/// A possible scene of the test part: neither trained on nor in a pair.
+pub(crate) fn calibration(concept: Concept, number: u64) -> Vec<World> {
+    concept::possible(concept, 2, number)
+}
+
+/// Possible scenes for training, labelled by the concept whose events they could have shown. Training, test part and
+/// pairs share no seed.
+#[derive(Debug)]
+pub struct Scenes {
+    split: Split,
+    classes: Vec<String>,
+    options: ClipOptions,
+}
+
+impl Scenes {
+    /// One part: 12,000 scenes for training, 600 for testing.
+    pub fn open(split: Split, options: &ClipOptions) -> Self {
+        let classes = Concept::ALL.map(|concept| concept.name().to_owned()).to_vec();
+        Self { split, classes, options: options.clone() }
+    }
+
+    fn clip(&self, index: usize, draw: Option<&mut Stream>) -> Result<Clip> {
+        if index >= self.len() {
+            return Err(Error::data("scenes", format!("there is no scene with index {index}, only {}", self.len())));
+        }
+        let part = if self.split == Split::Train { 1 } else { 2 };
+        let indices = self.options.indices(FRAMES, RATE, draw);
+        draw::clip(&concept::possible(Concept::ALL[index % Concept::ALL.len()], part, index as u64), &indices)
+    }
+}
+
+impl Source for Scenes {
+    type Sample = Clip;
+
+    fn len(&self) -> usize {
+        if self.split == Split::Train { 12_000 } else { 600 }
+    }
+
+    fn read(&self, index: usize) -> Result<Clip> {
+        self.clip(index, None)
+    }
+
+    fn draw(&self, index: usize, draw: &mut Stream) -> Result<Clip> {
+        self.clip(index, Some(draw))
+    }
+
+    fn label(&self, index: usize) -> Option<u32> {
+        (index < self.len()).then_some((index % Concept::ALL.len()) as u32)
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("synthetic scene {index}")
+    }
+
+    fn describe(&self) -> String {
+        let part = if self.split == Split::Train { "training" } else { "test" };
+        format!(
+            "synthetic physical scenes (version {VERSION}), possible events alone: {} {part} scenes of {FRAMES} frames, \
+             {SIZE}x{SIZE}",
+            self.len()
+        )
+    }
+}

@@ -1,0 +1,25 @@
+//! Violation of expectation: a model that predicts what it is about to see is surprised when it sees something else.
+//!
+//! | file | noun |
+//! |---|---|
+//! | [`windows`](Protocol) | a video cut into windows, and the surprise of each for several context lengths |
+//! | [`scores`](Surprises) | from surprises to one score a video, and from scores to figures |
+//! | [`pairs`](MoviePair) | videos to compare: IntPhys, GRASP, InfLevel, and the rendered scenes |
+//! | [`report`](Report) | all concepts in one table, beside the baselines |
+//! | [`curve`](curve::draw) | surprise over time under the frames |
+//!
+//! Follows Garrido et al. 2025 (arXiv 2502.11831), but for one thing: the context length is fixed beforehand, or chosen on
+//! videos that no figure is computed on. The paper reports the best of several on the test videos.
+
+pub mod curve;
+pub mod pairs;
+mod report;
+mod scores;
+mod windows;
+
+pub use pairs::{Movie, MoviePair};
+pub use report::{ConceptFigures, Report, Row};
+pub use scores::{
+    Interval, Reduction, Surprises, auprc, auroc, bootstrap, quantile, relative_accuracy, single_accuracy,
+};
+pub use windows::{Observer, Protocol};

@@ -1,0 +1,130 @@
+//! A video cut into windows, and the surprise of each.
+
+use jepa_core::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::scores::Surprises;
+use crate::data::Clip;
+
+/// What a window's surprise is: given windows of one length and how many of their first frames are seen, the mean
+/// distance between what is predicted of the other frames and what they are, one number a window.
+pub trait Observer {
+    /// Surprises of `windows`, of which the first `context` frames are seen.
+    fn surprise(&self, windows: &[Clip], context: usize) -> Result<Vec<f32>>;
+}
+
+impl<F: Fn(&[Clip], usize) -> Result<Vec<f32>>> Observer for F {
+    fn surprise(&self, windows: &[Clip], context: usize) -> Result<Vec<f32>> {
+        self(windows, context)
+    }
+}
+
+/// How videos are cut into windows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protocol {
+    /// One in so many frames of the video is looked at.
+    pub step: usize,
+    /// Looked-at frames of a window.
+    pub frames: usize,
+    /// Looked-at frames from the beginning of one window to that of the next.
+    pub stride: usize,
+    /// Frames of a window that are seen, several to choose from; multiples of the tubelet.
+    pub contexts: Vec<usize>,
+}
+
+impl Protocol {
+    /// IntPhys, as in `configs/default_intphys.yaml` of jepa-intuitive-physics.
+    pub fn intphys() -> Self {
+        Self { step: 2, frames: 16, stride: 2, contexts: vec![2, 4, 6, 8, 10] }
+    }
+
+    /// GRASP level 2 (`configs/default_grasp.yaml`).
+    pub fn grasp() -> Self {
+        Self { step: 10, ..Self::intphys() }
+    }
+
+    /// InfLevel-lab (`configs/default_inflevel.yaml`).
+    pub fn inflevel() -> Self {
+        Self { step: 5, frames: 32, stride: 2, contexts: vec![4, 8, 12, 16, 20] }
+    }
+
+    /// The rendered scenes: the same windows as IntPhys.
+    pub fn scenes() -> Self {
+        Self::intphys()
+    }
+
+    /// Whether the numbers make sense for a network with `tubelet` frames a token.
+    pub fn check(&self, tubelet: usize) -> Result<()> {
+        let fits = |context: &usize| *context > 0 && *context < self.frames && context.is_multiple_of(tubelet.max(1));
+        if self.step == 0 || self.stride == 0 || self.contexts.is_empty() || !self.contexts.iter().all(fits) {
+            let problem = format!(
+                "expected a positive step and stride, and context lengths below {} frames that are multiples of \
+                 {tubelet}; found {self:?}",
+                self.frames
+            );
+            return Err(Error::config("surprise", problem));
+        }
+        Ok(())
+    }
+
+    /// Numbers of the frames of a video of `count` frames that are looked at.
+    pub fn indices(&self, count: usize) -> Vec<usize> {
+        (0..count).step_by(self.step.max(1)).collect()
+    }
+
+    /// First frames of the windows of `looked` looked-at frames; fails when not one fits.
+    pub fn starts(&self, looked: usize) -> Result<Vec<usize>> {
+        let Some(room) = looked.checked_sub(self.frames) else {
+            let problem = format!("{looked} frames, one in {} looked at, hold no window of {}", self.step, self.frames);
+            return Err(Error::data("surprise", problem));
+        };
+        Ok((0..=room).step_by(self.stride.max(1)).collect())
+    }
+
+    /// The surprise of every window of `video`, which holds the looked-at frames alone, for every context length.
+    pub fn measure(&self, video: &Clip, observer: &dyn Observer) -> Result<Surprises> {
+        let starts = self.starts(video.frames)?;
+        let windows = starts.iter().map(|start| video.cut(*start..start + self.frames)).collect::<Result<Vec<_>>>()?;
+        let mut values = Vec::with_capacity(self.contexts.len() * windows.len());
+        for context in &self.contexts {
+            let found = observer.surprise(&windows, *context)?;
+            if found.len() != windows.len() {
+                let problem = format!("{} surprises for {} windows", found.len(), windows.len());
+                return Err(Error::Engine(problem));
+            }
+            values.extend(found);
+        }
+        Surprises::new(self.contexts.len(), windows.len(), values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_follow_each_other_by_the_stride_and_see_their_own_frames() {
+        let protocol = Protocol::intphys();
+        assert_eq!(protocol.indices(99).len(), 50);
+        assert_eq!(protocol.starts(50).unwrap().len(), 18);
+        assert_eq!(protocol.starts(16).unwrap(), [0]);
+        assert!(protocol.starts(15).unwrap_err().to_string().contains("15 frames"));
+        // The value of frame t is t: a window's surprise here is its first hidden frame.
+        let video = Clip::new(20, 1, 1, (0..20).flat_map(|t| [t; 3]).collect()).unwrap();
+        let observer = |windows: &[Clip], context: usize| -> Result<Vec<f32>> {
+            Ok(windows.iter().map(|w| f32::from(w.frame(context).unwrap()[0])).collect())
+        };
+        let surprises = protocol.measure(&video, &observer).unwrap();
+        assert_eq!(surprises.curve(0).unwrap(), [2.0, 4.0, 6.0]);
+        assert_eq!(surprises.curve(4).unwrap(), [10.0, 12.0, 14.0]);
+        assert_eq!(surprises.filtered(), [2.0, 4.0, 6.0]);
+    }
+
+    #[test]
+    fn contexts_that_cut_a_tubelet_are_refused() {
+        assert!(Protocol::inflevel().check(2).is_ok());
+        for contexts in [vec![], vec![0], vec![3], vec![16]] {
+            assert!(Protocol { contexts, ..Protocol::intphys() }.check(2).is_err());
+        }
+    }
+}
