@@ -3,15 +3,15 @@
 //! | room | holds |
 //! |---|---|
 //! | [`data`] | formats, clip sampling, augmentation and the built-in clips |
-//! | [`view`] | the part of a clip that is looked at |
+//! | [`scenes`] | rendered physical scenes: possible ones to train on, matched pairs to test with |
+//! | [`view`] | what of a clip a network sees |
 //! | [`tokens`] | from a view to tubelets |
 //! | [`masks`] | which tubelets are seen, which predicted |
 //! | [`network`] | encoder and predictor on grids of times, rows and columns |
 //! | [`variants`] | one variant a file: [`variants::v_jepa`], [`variants::v_jepa_2`] |
+//! | [`surprise`] | violation of expectation: the prediction error as surprise |
 //! | [`weights`] | names and layouts of official and Hugging Face checkpoints |
 //! | [`preview`] | a clip as a picture |
-//! | [`scenes`] | rendered physical scenes: possible ones to train on, matched pairs to test with |
-//! | [`surprise`] | violation of expectation: the prediction error as surprise |
 //!
 //! Linking this crate registers its variants.
 

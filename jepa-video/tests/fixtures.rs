@@ -13,7 +13,7 @@ use jepa_core::host;
 use jepa_core::masks::{Mask, MaskSet};
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryConfig, RotaryForm, normalise};
 use jepa_video::network::{
-    ContextConfig, ContextPath, EncoderParts, Layout, PlaceConfig, PredictorParts, VideoEncoder, VideoJepa,
+    ContextConfig, ContextPath, EncoderParts, Layout, PlaceConfig, PredictorParts, VideoBatch, VideoEncoder, VideoJepa,
     VideoPredictor,
 };
 
@@ -221,4 +221,24 @@ fn v_jepa_2_1_has_the_printed_levels_picture_and_both_heads() {
         let other = dense(stretch, form).encoder.last(video(), layout);
         assert!(largest(other, last.clone()) > 1e-2, "{stretch:?} {form:?}");
     }
+}
+
+#[test]
+fn surprise_is_the_distance_at_later_times_and_does_not_see_them_in_the_context() {
+    let model = model(TILED);
+    let of = |values: Vec<f32>, seen| {
+        let batch = VideoBatch::new(values, 2, 1, GRID, 3 * 2 * 256, Vec::new()).unwrap();
+        model.surprise(&model.encoder, &batch, seen, 1, &Device::flex()).map(|s| host::read(s).unwrap())
+    };
+    let twice = [clips("video", 1, [4, 64, 64]), clips("other", 1, [4, 64, 64])].concat();
+    let found = of(twice.clone(), 1).unwrap();
+    // By hand: the first sixteen tokens are seen.
+    let mask = |row: std::ops::Range<u32>| vec![Mask::new(&[row.collect()], 32).unwrap()];
+    let set = MaskSet { context: mask(0..16), target: mask(16..32) };
+    let (_, predicted, _) = model.predict(video(), Layout::video(GRID), &set, 1, ContextPath::Alone);
+    let whole = normalise(model.encoder.forward(video(), Layout::video(GRID)), 1e-5);
+    let expected = host::scalar((predicted - jepa_core::masks::gather(whole, &set.target)).abs().mean()).unwrap();
+    assert!((f64::from(found[0]) - expected).abs() < 1e-5, "{found:?}, expected {expected}");
+    assert!((found[0] - found[1]).abs() > 1e-4);
+    assert!(of(twice.clone(), 0).is_err() && of(twice, 2).is_err());
 }

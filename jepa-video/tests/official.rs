@@ -183,8 +183,11 @@ fn gradients_one_update_and_the_target_of_the_second_version_are_the_recorded_on
 #[test]
 fn another_form_of_places_a_lost_table_a_transposed_weight_and_another_mask_token_are_seen() {
     let off = |what: &str, small: &Small| {
-        let (loss, expected) = (small.loss(), small.expected("loss"));
-        assert!((loss - expected).abs() > 2e-3, "{what}: {loss} is near {expected}");
+        let forward = small.student.forward(&small.teacher, &small.batch(), &step());
+        for (g, pair) in forward.pairs.into_iter().enumerate() {
+            let difference = small.recorded.difference(&format!("prediction.{g}"), pair.predicted).unwrap();
+            assert!(difference > 100.0 * TOLERANCE, "{what}: {difference} with generator {g}");
+        }
     };
     off("paired angles", &Small::second(PAIRED));
     let mut small = Small::second(TILED);

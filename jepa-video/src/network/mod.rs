@@ -19,8 +19,9 @@ pub use predictor::{ContextConfig, PredictorParts, VideoPredictor};
 
 use burn::module::Module;
 use burn::prelude::*;
+use jepa_core::error::{Error, Result};
 use jepa_core::jepa::{Batch as _, Forward, Jepa, Pair, Step};
-use jepa_core::masks::{MaskSet, gather};
+use jepa_core::masks::{Mask, MaskSet, gather};
 use jepa_core::nn::normalise;
 
 /// What the predictor sees of the context.
@@ -60,6 +61,36 @@ impl VideoJepa {
         let (visible, hidden) = (&masks.context[0], &masks.target[0]);
         let (predicted, seen) = self.predictor.forward(context.clone(), layout, visible, hidden, generator);
         (context, predicted, seen)
+    }
+}
+
+impl VideoJepa {
+    /// How far each row of a clean batch is from what its first `seen` times made the networks expect: the mean L1
+    /// between prediction and normalised target at all later times, [rows]. The context encoder sees the first times
+    /// alone; `target` sees the whole row.
+    pub fn surprise(
+        &self,
+        target: &VideoEncoder,
+        batch: &VideoBatch,
+        seen: usize,
+        generator: usize,
+        device: &Device,
+    ) -> Result<Tensor<1>> {
+        let (tubelets, layout) = (batch.upload(device), batch.layout());
+        let [times, rows, columns] = layout.grid;
+        if seen == 0 || seen >= times {
+            let problem = format!("{seen} of {times} times cannot be seen while later ones are expected");
+            return Err(Error::config("surprise", problem));
+        }
+        let (border, end) = ((seen * rows * columns) as u32, layout.tokens() as u32);
+        let mask = |tokens: std::ops::Range<u32>| {
+            Mask::new(&vec![tokens.collect(); batch.shape()[0]], layout.tokens()).map(|mask| vec![mask])
+        };
+        let masks = MaskSet { context: mask(0..border)?, target: mask(border..end)? };
+        let whole = target.normalised(target.forward(tubelets.clone(), layout));
+        let (_, predicted, _) = self.predict(tubelets, layout, &masks, generator, ContextPath::Alone);
+        let distance = (predicted - gather(whole, &masks.target)).abs();
+        Ok(distance.mean_dim(2).mean_dim(1).reshape([batch.shape()[0]]))
     }
 }
 

@@ -97,7 +97,8 @@ pub(crate) fn scale_down<C>(config: &mut RunConfig<C>, steps: u64, batch: usize)
 /// Views of the built-in clips: `frames` of `size` x `size` pixels in tubelets of 2 x 8 x 8. A mirrored clip would move
 /// the other way, so none is.
 pub(crate) fn small_view(frames: usize, size: usize) -> ViewConfig {
-    let clip = ClipOptions { frames, rule: SamplingRule::Step(1), ..ClipOptions::default() };
+    // Built-in recordings have 32 frames: a clip is all of one.
+    let clip = ClipOptions { frames, rule: SamplingRule::Step((32 / frames).max(1)), ..ClipOptions::default() };
     ViewConfig {
         patch: 8,
         crop: CropConfig { size, scale: [0.6, 1.0], flip: false, ..CropConfig::default() },

@@ -35,7 +35,7 @@ use super::recipe;
 use crate::data::{self, Clip};
 use crate::masks::{MaskConfig, Masks};
 use crate::network::{EncoderParts, PlaceConfig, PredictorParts, VideoBatch, VideoEncoder, VideoJepa, VideoPredictor};
-use crate::view::{View, ViewConfig};
+use crate::view::{ViewConfig, Views};
 use crate::{preview, weights};
 
 jepa_core::register!(VJepa);
@@ -64,7 +64,7 @@ pub struct VJepaConfig {
 #[derive(Debug, Clone)]
 pub struct VJepa {
     config: VJepaConfig,
-    view: View,
+    views: Views,
     masks: Masks,
 }
 
@@ -123,7 +123,7 @@ impl Variant for VJepa {
     }
 
     fn new(config: &VJepaConfig) -> Result<Self> {
-        let view = View::new(&config.view)?;
+        let views = Views::new(&config.view)?;
         recipe::check(&config.encoder, &config.predictor, config.mask_tokens)?;
         let widths = [("encoder", config.encoder.width), ("predictor", config.predictor.width)];
         if let Some((name, width)) = widths.into_iter().find(|(_, width)| width % 8 != 0)
@@ -132,34 +132,34 @@ impl Variant for VJepa {
             let problem = format!("{width} must be divisible by 8 for positions = \"half-for-time\"");
             return Err(Error::config(format!("model.{name}.width"), problem));
         }
-        let masks = Masks::new(&config.masks, view.tubelets().grid)?;
-        Ok(Self { config: config.clone(), view, masks })
+        let masks = Masks::new(&config.masks, views.tubelets().grid)?;
+        Ok(Self { config: config.clone(), views, masks })
     }
 
     fn model(&self, seed: u64, device: &Device) -> VideoJepa {
-        let tubelets = self.view.tubelets();
+        let tubelets = self.views.tubelets();
         self.config.networks(tubelets.grid, tubelets.values(), &mut Init::new(seed, self.config.init, device))
     }
 
     fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Clip>>> {
-        data::open(spec, split, self.view.clip())
+        data::open(spec, split, self.views.clip())
     }
 
     fn batch(&self, samples: Vec<Clip>, draws: &Draws) -> Result<VideoBatch> {
         let masks = self.masks.sample(samples.len(), draws)?;
-        self.view.batch(&samples, draws, masks)
+        self.views.batch(&samples, draws, masks)
     }
 
     fn clean(&self, samples: &[Clip], _view: u64) -> Result<VideoBatch> {
-        self.view.clean(samples)
+        self.views.clean(samples)
     }
 
     fn raw(&self, sample: &Clip) -> Result<Vec<f32>> {
-        self.view.raw(sample)
+        self.views.raw(sample)
     }
 
     fn preview(&self, sample: &Clip) -> Preview {
-        let [_, rows, columns] = self.view.tubelets().grid;
+        let [_, rows, columns] = self.views.tubelets().grid;
         preview::preview(sample, [rows, columns])
     }
 
@@ -172,7 +172,7 @@ impl Variant for VJepa {
     }
 
     fn flops(&self) -> f64 {
-        recipe::flops(&self.config.encoder, &self.config.predictor, self.view.tubelets(), &self.masks)
+        recipe::flops(&self.config.encoder, &self.config.predictor, self.views.tubelets(), &self.masks)
     }
 }
 

@@ -35,7 +35,7 @@ use crate::masks::{MaskConfig, Masks};
 use crate::network::{
     ContextConfig, EncoderParts, PlaceConfig, PredictorParts, VideoBatch, VideoEncoder, VideoJepa, VideoPredictor,
 };
-use crate::view::{View, ViewConfig};
+use crate::view::{ViewConfig, Views};
 use crate::{preview, weights};
 
 jepa_core::register!(VJepa2);
@@ -91,7 +91,7 @@ pub struct DenseConfig {
 #[derive(Debug, Clone)]
 pub struct VJepa2 {
     config: VJepa2Config,
-    view: View,
+    views: Views,
     masks: Masks,
 }
 
@@ -159,7 +159,7 @@ impl Variant for VJepa2 {
     }
 
     fn new(config: &VJepa2Config) -> Result<Self> {
-        let view = View::new(&config.view)?;
+        let views = Views::new(&config.view)?;
         recipe::check(&config.encoder, &config.predictor, config.mask_tokens)?;
         if config.mask_token >= config.mask_tokens {
             let problem = format!("{} must be below mask_tokens, {}", config.mask_token, config.mask_tokens);
@@ -186,18 +186,18 @@ impl Variant for VJepa2 {
                 return Err(Error::config("model.dense.outputs", problem));
             }
         }
-        let masks = Masks::new(&config.masks, view.tubelets().grid)?;
-        Ok(Self { config: config.clone(), view, masks })
+        let masks = Masks::new(&config.masks, views.tubelets().grid)?;
+        Ok(Self { config: config.clone(), views, masks })
     }
 
     fn model(&self, seed: u64, device: &Device) -> VideoJepa {
-        let tubelets = self.view.tubelets();
+        let tubelets = self.views.tubelets();
         let values = [tubelets.values(), tubelets.values() / tubelets.tubelet];
         self.config.networks(tubelets.grid, values, &mut Init::new(seed, self.config.init, device))
     }
 
     fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Clip>>> {
-        data::open(spec, split, self.view.clip())
+        data::open(spec, split, self.views.clip())
     }
 
     fn batch(&self, samples: Vec<Clip>, draws: &Draws) -> Result<VideoBatch> {
@@ -207,19 +207,19 @@ impl Variant for VJepa2 {
             return Err(Error::config("model.dense.teacher_width", problem));
         }
         let masks = self.masks.sample(samples.len(), draws)?;
-        self.view.batch(&samples, draws, masks)
+        self.views.batch(&samples, draws, masks)
     }
 
     fn clean(&self, samples: &[Clip], _view: u64) -> Result<VideoBatch> {
-        self.view.clean(samples)
+        self.views.clean(samples)
     }
 
     fn raw(&self, sample: &Clip) -> Result<Vec<f32>> {
-        self.view.raw(sample)
+        self.views.raw(sample)
     }
 
     fn preview(&self, sample: &Clip) -> Preview {
-        let [_, rows, columns] = self.view.tubelets().grid;
+        let [_, rows, columns] = self.views.tubelets().grid;
         preview::preview(sample, [rows, columns])
     }
 
@@ -232,7 +232,7 @@ impl Variant for VJepa2 {
     }
 
     fn flops(&self) -> f64 {
-        recipe::flops(&self.config.encoder, &self.config.predictor, self.view.tubelets(), &self.masks)
+        recipe::flops(&self.config.encoder, &self.config.predictor, self.views.tubelets(), &self.masks)
     }
 }
 

@@ -31,16 +31,13 @@ pub fn import(foreign: &Foreign) -> Result<Imported<VJepa2Config>> {
     model.view.tubelet = tubelet;
     model.view.patch = patch;
     if let Some(student) = &student {
-        model.predictor = PredictorConfig {
-            width: shape(student, "predictor.mask_tokens.0", origin)?.last().copied().unwrap_or(0),
-            depth: depth(student, "predictor.predictor_blocks"),
-            heads: whole(foreign, "pred_num_attention_heads").unwrap_or(12),
-        };
+        let width = shape(student, "predictor.mask_tokens.0", origin)?.last().copied().unwrap_or(0);
+        // Released predictors have 12 heads; a stranger's is taken to have heads as wide as its encoder's.
+        let strangers = (width * encoder.heads / encoder.width).max(1);
+        let known = whole(foreign, "pred_num_attention_heads").or((width == 384).then_some(12));
+        let heads = known.unwrap_or(strangers);
+        model.predictor = PredictorConfig { width, depth: depth(student, "predictor.predictor_blocks"), heads };
         model.mask_tokens = (0..).take_while(|k| student.contains_key(&format!("predictor.mask_tokens.{k}"))).count();
-        if model.predictor.width % model.predictor.heads != 0 {
-            // A small stranger: as many heads as keep them as wide as the encoder's.
-            model.predictor.heads = (model.predictor.width * encoder.heads / encoder.width).max(1);
-        }
     }
     if target.contains_key("norms_block.0.weight") {
         dense(model, &target, student.as_ref(), origin)?;
