@@ -61,4 +61,3 @@ pub(super) fn evaluate<V: Variant>(request: &EvaluateRequest) -> Result<Evaluate
     let engine = request.engine.clone();
     (evaluation.run)(&Networks { variant, config, student, target, untrained, engine }, request.data.as_deref())
 }
-

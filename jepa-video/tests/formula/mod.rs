@@ -13,20 +13,20 @@ use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryConf
 use jepa_core::recorded::Recorded;
 use jepa_video::network::{EncoderParts, PlaceConfig, PredictorParts, VideoEncoder, VideoJepa, VideoPredictor};
 
-pub const TABLE: PlaceConfig = PlaceConfig::Table { shares: Shares::Uniform };
-pub const TILED: PlaceConfig = PlaceConfig::Rotary(RotaryConfig { form: RotaryForm::Tiled, stretch_to: None });
-pub const PAIRED: PlaceConfig = PlaceConfig::Rotary(RotaryConfig { form: RotaryForm::Paired, stretch_to: None });
+pub(crate) const TABLE: PlaceConfig = PlaceConfig::Table { shares: Shares::Uniform };
+pub(crate) const TILED: PlaceConfig = PlaceConfig::Rotary(RotaryConfig { form: RotaryForm::Tiled, stretch_to: None });
+pub(crate) const PAIRED: PlaceConfig = PlaceConfig::Rotary(RotaryConfig { form: RotaryForm::Paired, stretch_to: None });
 
 /// Pixels of a side of a patch and frames of a tubelet in every reference.
-pub const PATCH: usize = 16;
-pub const TUBELET: usize = 2;
+pub(crate) const PATCH: usize = 16;
+pub(crate) const TUBELET: usize = 2;
 
-pub fn recorded(name: &str) -> Recorded {
+pub(crate) fn recorded(name: &str) -> Recorded {
     Recorded::open(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)).unwrap()
 }
 
 /// `count` values of this name in [-amplitude, amplitude).
-pub fn values(name: &str, count: usize, amplitude: f64) -> Vec<f32> {
+pub(crate) fn values(name: &str, count: usize, amplitude: f64) -> Vec<f32> {
     let start = name.bytes().fold(2_166_136_261u32, |s, byte| (s ^ u32::from(byte)).wrapping_mul(16_777_619));
     let mut s = start;
     (0..count)
@@ -38,7 +38,7 @@ pub fn values(name: &str, count: usize, amplitude: f64) -> Vec<f32> {
 }
 
 /// A parameter of this name and stored shape; `prefix` gives another network other values.
-pub fn weight(prefix: &str, name: &str, shape: &[usize]) -> Vec<f32> {
+pub(crate) fn weight(prefix: &str, name: &str, shape: &[usize]) -> Vec<f32> {
     let (full, count) = (format!("{prefix}{name}"), shape.iter().product::<usize>());
     if name.ends_with("mod_embed") || name.contains("mask_tokens") || name.contains("query_tokens") {
         values(&full, count, 0.5)
@@ -53,7 +53,7 @@ pub fn weight(prefix: &str, name: &str, shape: &[usize]) -> Vec<f32> {
 }
 
 /// The module with all weights but position tables by formula.
-pub fn filled<M: Module>(module: M, prefix: &str) -> M {
+pub(crate) fn filled<M: Module>(module: M, prefix: &str) -> M {
     let mut tensors: Named = named(&module).unwrap();
     let fused = tensors.contains_key("predictor_fuse.weight");
     for (name, (shape, values)) in &mut tensors {
@@ -71,12 +71,12 @@ pub fn filled<M: Module>(module: M, prefix: &str) -> M {
     apply(module, &tensors, "formula").unwrap()
 }
 
-pub fn encoder_parts(places: PlaceConfig, grid: [usize; 3]) -> EncoderParts {
+pub(crate) fn encoder_parts(places: PlaceConfig, grid: [usize; 3]) -> EncoderParts {
     let values = 3 * TUBELET * PATCH * PATCH;
     EncoderParts { places, grid, values, picture: None, levels: Vec::new(), outputs: 1 }
 }
 
-pub fn predictor_parts(places: PlaceConfig, grid: [usize; 3], mask_tokens: usize) -> PredictorParts {
+pub(crate) fn predictor_parts(places: PlaceConfig, grid: [usize; 3], mask_tokens: usize) -> PredictorParts {
     PredictorParts {
         places,
         grid,
@@ -92,7 +92,7 @@ pub fn predictor_parts(places: PlaceConfig, grid: [usize; 3], mask_tokens: usize
 }
 
 /// Encoder 96 wide and 2 deep, predictor 48 wide and 2 deep with 2 heads, by formula.
-pub fn networks(heads: usize, encoder: &EncoderParts, predictor: &PredictorParts) -> VideoJepa {
+pub(crate) fn networks(heads: usize, encoder: &EncoderParts, predictor: &PredictorParts) -> VideoJepa {
     let mut init = Init::new(0, InitScheme::Official { depth_rescale: false }, &Device::flex());
     let config = EncoderConfig { width: 96, depth: 2, heads, mlp_ratio: 4.0, eps: 1e-6 };
     let narrow = PredictorConfig { width: 48, depth: 2, heads: 2 };
@@ -103,7 +103,7 @@ pub fn networks(heads: usize, encoder: &EncoderParts, predictor: &PredictorParts
 }
 
 /// Tubelets of planar clips [samples, 3, frames, height, width], as [samples, tokens, values] row-major.
-pub fn tubelets(planes: &[f32], [frames, height, width]: [usize; 3], tubelet: usize) -> Vec<f32> {
+pub(crate) fn tubelets(planes: &[f32], [frames, height, width]: [usize; 3], tubelet: usize) -> Vec<f32> {
     let mut out = Vec::with_capacity(planes.len());
     let steps = |whole: usize, part: usize| (0..whole).step_by(part);
     for sample in planes.chunks_exact(3 * frames * height * width) {
@@ -124,21 +124,21 @@ pub fn tubelets(planes: &[f32], [frames, height, width]: [usize; 3], tubelet: us
 }
 
 /// Tubelets of `samples` clips that follow the formula.
-pub fn clips(name: &str, samples: usize, size: [usize; 3]) -> Vec<f32> {
+pub(crate) fn clips(name: &str, samples: usize, size: [usize; 3]) -> Vec<f32> {
     tubelets(&values(name, samples * 3 * size.iter().product::<usize>(), 3f64.sqrt()), size, TUBELET)
 }
 
-pub fn tensor(values: Vec<f32>, rows: usize, tokens: usize) -> Tensor<3> {
+pub(crate) fn tensor(values: Vec<f32>, rows: usize, tokens: usize) -> Tensor<3> {
     let width = values.len() / (rows * tokens);
     Tensor::from_data(TensorData::new(values, [rows, tokens, width]), &Device::flex())
 }
 
 /// The masks of both generators of a record.
-pub fn masks(recorded: &Recorded, tokens: usize) -> Vec<MaskSet> {
+pub(crate) fn masks(recorded: &Recorded, tokens: usize) -> Vec<MaskSet> {
     let mask = |name: String| vec![Mask::new(&recorded.rows(&name).unwrap(), tokens).unwrap()];
     (0..2).map(|g| MaskSet { context: mask(format!("context.{g}")), target: mask(format!("target.{g}")) }).collect()
 }
 
-pub fn l2(values: &[f32]) -> f64 {
+pub(crate) fn l2(values: &[f32]) -> f64 {
     values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
 }
