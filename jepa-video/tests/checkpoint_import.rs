@@ -65,6 +65,9 @@ fn what_cannot_be_imported_says_what_to_do() {
     let mut extra = first();
     extra.tensors.insert("adapter.weight".into(), (vec![1], vec![0.0]));
     refused(VJepa::import(&extra).map(|_| ()), &["1 unexpected: adapter.weight"]);
+    let mut other = first();
+    other.tensors.get_mut("target_encoder.pos_embed").unwrap().1[40] += 0.5;
+    refused(VJepa::import(&other).map(|_| ()), &["holds no codes"]);
     let mut missing = first();
     missing.tensors.remove("target_encoder.patch_embed.proj.weight");
     refused(VJepa::import(&missing).map(|_| ()), &["patch_embed.proj.weight"]);

@@ -3,6 +3,7 @@
 use jepa_core::checkpoint::{Foreign, Named};
 use jepa_core::error::{Error, Result};
 use jepa_core::nn::PredictorConfig;
+use jepa_core::nn::positions::{Shares, sincos_3d};
 use jepa_core::plugin::{Exported, Format, Imported};
 
 use super::{depth, encoder, kernels, official, safetensors, shape};
@@ -22,13 +23,12 @@ pub fn import(foreign: &Foreign) -> Result<Imported<VJepaConfig>> {
     let Ok(positions) = shape(&target, "pos_embed", origin) else {
         return Err(Error::format(origin, "has no pos_embed, V-JEPA 2 has none: import with --variant v-jepa-2"));
     };
-    let [times, side] = grid(&positions).ok_or_else(|| {
-        Error::format(
-            origin,
-            format!("pos_embed {positions:?} is no table of square frames at 8, 16, 32, 4, 2 or 1 times"),
-        )
+    let table = target.get("pos_embed").map_or(&[][..], |(_, values)| values);
+    let (times, side, shares) = grid(&positions, table).ok_or_else(|| {
+        Error::format(origin, format!("pos_embed {positions:?} holds no codes of times and square frames"))
     })?;
     let mut config = presets::official(encoder, side.saturating_mul(patch), 3072);
+    config.model.positions = shares;
     config.model.view.clip.frames = times.saturating_mul(tubelet);
     config.model.view.tubelet = tubelet;
     config.model.view.patch = patch;
@@ -52,14 +52,19 @@ fn small_masks(config: &mut VJepaConfig, side: usize) {
     }
 }
 
-/// Times and rows (as many as columns) of a table [1, tokens, width]. The number of times leaves no trace: released
-/// models have 8.
-fn grid(table: &[usize]) -> Option<[usize; 2]> {
-    let &[1, tokens, _] = table else { return None };
-    [8, 16, 32, 4, 2, 1].into_iter().find_map(|times| {
-        let side = (tokens as f64 / times as f64).sqrt().round() as usize;
-        (side > 0 && times * side * side == tokens).then_some([times, side])
-    })
+/// Times, rows (as many as columns) and shares of a table [1, tokens, width]: those whose codes it holds. The shape alone
+/// leaves open how tokens are divided between time and space.
+fn grid(shape: &[usize], table: &[f32]) -> Option<(usize, usize, Shares)> {
+    let &[1, tokens, width] = shape else { return None };
+    let sides = (1..=tokens).take_while(|side| side * side <= tokens).filter(|side| tokens.is_multiple_of(side * side));
+    let candidates = sides.flat_map(|side| [Shares::Uniform, Shares::HalfForTime].map(|shares| (side, shares)));
+    candidates
+        .filter(|(_, shares)| width.is_multiple_of(if *shares == Shares::Uniform { 2 } else { 8 }))
+        .map(|(side, shares)| (tokens / (side * side), side, shares))
+        .find(|(times, side, shares)| {
+            let codes = sincos_3d([*times, *side, *side], width, *shares);
+            codes.len() == table.len() && codes.iter().zip(table).all(|(a, b)| (a - b).abs() < 1e-4)
+        })
 }
 
 /// The target encoder in official names.

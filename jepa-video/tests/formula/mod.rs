@@ -1,6 +1,6 @@
 //! Weights and inputs that follow a formula (`reference/common.py`), so that nothing but outputs is stored.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::path::PathBuf;
 
