@@ -4,10 +4,12 @@
 //! engine compiled in whose start-up check agrees with the CPU, else `cpu`. Which names a binary knows depends on its
 //! cargo features.
 
+use burn::module::Module as _;
 use burn::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::host;
+use crate::nn::{Block, BlockConfig, Init, InitScheme};
 
 /// A device with the name it was asked for by.
 #[derive(Debug, Clone)]
@@ -47,7 +49,8 @@ impl Engine {
         self.name == "cpu"
     }
 
-    /// Parses an engine name and opens the device. A GPU engine must agree with the CPU on a small computation.
+    /// Parses an engine name and opens the device. Every engine but the CPU must agree with it on a transformer block
+    /// and its gradients.
     pub fn open(name: &str) -> Result<Self> {
         if name == "auto" {
             for candidate in available().into_iter().filter(|n| n.contains(":0")) {
@@ -83,12 +86,26 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Output and gradients of a small transformer block, which must be the CPU's: a driver may get single products
+    /// right and a backward pass wrong.
     fn start_up_check(&self) -> Result<()> {
         let run = |device: &Device| -> Result<Vec<f32>> {
-            let ramp = |n: usize, k: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * k).sin()).collect() };
-            let a = Tensor::<2>::from_data(TensorData::new(ramp(48 * 64, 0.37), [48, 64]), device);
-            let b = Tensor::<2>::from_data(TensorData::new(ramp(64 * 40, 0.11), [64, 40]), device);
-            host::read(burn::tensor::activation::softmax(a.matmul(b), 1))
+            const SHAPE: [usize; 3] = [2, 19, 48];
+            let ramp = |k: f32| -> Vec<f32> { (0..SHAPE.iter().product()).map(|i| (i as f32 * k).sin()).collect() };
+            let config = BlockConfig { width: SHAPE[2], heads: 2, hidden: 96, eps: 1e-6 };
+            let block = Block::new(&mut Init::new(1, InitScheme::FanIn, device), config, 1).train();
+            let upload = |values| Tensor::<3>::from_data(TensorData::new(values, SHAPE), device);
+            let x = upload(ramp(0.37)).autodiff().require_grad();
+            let y = block.forward(x.clone());
+            let mut values = host::read(y.clone().inner())?;
+            let gradients = (y * upload(ramp(0.11))).sum().backward();
+            for gradient in [x.grad(&gradients)].into_iter().flatten() {
+                values.extend(host::read(gradient)?);
+            }
+            if let Some(gradient) = block.attn.qkv.weight.grad(&gradients) {
+                values.extend(host::read(gradient)?);
+            }
+            Ok(values)
         };
         let (here, there) = (
             run(&Device::flex())?,
