@@ -86,7 +86,7 @@ impl MultiBlock3d {
             let [_, rows, columns] = grid;
             return wrong("spatial_scale", format!("a block can be empty on a grid of {rows} x {columns} tokens"));
         }
-        if sizes.as_flattened().iter().any(|size| *size == grid) {
+        if sizes.as_flattened().contains(&grid) {
             let [times, rows, columns] = grid;
             let problem = format!("a block can hide the whole grid of {times} x {rows} x {columns} tokens");
             return wrong("spatial_scale", problem);
