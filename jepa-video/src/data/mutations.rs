@@ -148,11 +148,13 @@ fn mutated(good: &[u8], draw: &mut Stream) -> Vec<u8> {
     bytes
 }
 
+/// What is opened, and the files that lie in the folder: the first is the one that suffers.
+type Case = (&'static str, Vec<(&'static str, Vec<u8>)>);
+
 #[test]
 fn damaged_recordings_give_an_error_or_a_clip_in_little_time_and_memory() {
     let list = b"a/0.gif 0\n\"b c/1.gif\" 3\n".to_vec();
-    // What lies in the folder, and the file that suffers first.
-    let cases: Vec<(&str, Vec<(&str, Vec<u8>)>)> = vec![
+    let cases: Vec<Case> = vec![
         ("a.gif", vec![("a.gif", gif(5))]),
         ("a.webp", vec![("a.webp", webp(5))]),
         ("a.apng", vec![("a.apng", apng(5))]),

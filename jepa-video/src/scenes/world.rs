@@ -157,12 +157,12 @@ fn collide(a: &mut Body, b: &mut Body) {
     }
     let unit = line.map(|along| along / distance);
     let approach: f32 = (0..2).map(|i| (a.velocity[i] - b.velocity[i]) * unit[i]).sum();
-    for i in 0..2 {
-        a.at[i] -= unit[i] * overlap / 2.0;
-        b.at[i] += unit[i] * overlap / 2.0;
+    for (i, along) in unit.into_iter().enumerate() {
+        a.at[i] -= along * overlap / 2.0;
+        b.at[i] += along * overlap / 2.0;
         if approach > 0.0 {
-            a.velocity[i] -= approach * unit[i];
-            b.velocity[i] += approach * unit[i];
+            a.velocity[i] -= approach * along;
+            b.velocity[i] += approach * along;
         }
     }
 }

@@ -76,7 +76,7 @@ impl Video {
             command.args(["-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]);
             command.args(["-select_streams", "v:0", "-show_entries", entries, "-of", "default=noprint_wrappers=1"]);
             command.args(extra).arg(url(path));
-            let (output, complaint) = Running::start(&mut command, path, &programs.ffprobe)?.to_end(MAX_TEXT)?;
+            let (output, complaint) = Running::start(&mut command, path, &programs.ffprobe)?.finish(MAX_TEXT)?;
             complaint
                 .map_or(Ok(()), |text| Err(Error::format(path, format!("is no video that ffmpeg knows: {text}"))))?;
             Ok(String::from_utf8_lossy(&output).into_owned())
@@ -118,7 +118,7 @@ impl Video {
         command.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
         let size = height * width * 3;
         let running = Running::start(&mut command, &self.path, &self.ffmpeg)?;
-        let (rgb, complaint) = running.to_end((wanted.len() * size) as u64)?;
+        let (rgb, complaint) = running.finish((wanted.len() * size) as u64)?;
         let found = rgb.len() / size;
         if found < wanted.len() {
             let cause = complaint.unwrap_or_else(|| "was a download or copy interrupted?".to_owned());
@@ -168,7 +168,7 @@ impl Running {
     }
 
     /// What the program writes, `limit` bytes at most, and its complaint: its last words when it fails or gives nothing.
-    fn to_end(mut self, limit: u64) -> Result<(Vec<u8>, Option<String>)> {
+    fn finish(mut self, limit: u64) -> Result<(Vec<u8>, Option<String>)> {
         let (output, errors) = (self.child.stdout.take(), self.child.stderr.take());
         // Both pipes are emptied at once: a program that waits for one of them would never close the other.
         let complaints = std::thread::spawn(move || {
