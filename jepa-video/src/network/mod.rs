@@ -66,7 +66,7 @@ impl VideoJepa {
 
 impl VideoJepa {
     /// How far each row of a clean batch is from what its first `seen` times made the networks expect: the mean L1
-    /// between prediction and normalised target at all later times, [rows]. The context encoder sees the first times
+    /// between prediction and normalised target at all later times, `[rows]`. The context encoder sees the first times
     /// alone; `target` sees the whole row.
     pub fn surprise(
         &self,
