@@ -9,14 +9,14 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use super::variant::{Exported, Format};
-use super::{Description, Variant, bench, conformance};
+use super::{Description, Variant, bench, conformance, probing};
 use crate::checkpoint::{self, Disk, Foreign, State};
 use crate::data::{Quarantine, Split};
 use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::jepa::Jepa as _;
 use crate::nn::params;
-use crate::probe::{self, Features, Frozen, ProbeConfig};
+use crate::probe::{self, Features, Frozen};
 use crate::runlog::{self, Observer, RunInfo, RunState};
 use crate::train::config::{overlay, read_table, set};
 use crate::train::{Outcome, RunConfig, Session};
@@ -99,6 +99,12 @@ pub enum ProbeKind {
     LowShot,
     /// A learned query over all tokens.
     Attentive,
+    /// A linear support vector machine on pooled features, over several views.
+    Svm,
+    /// A linear support vector machine on a few classes with a few labels each.
+    FewShot,
+    /// The part of its object that each element belongs to: mean intersection over union.
+    Parts,
 }
 
 /// What `probe` is asked to do.
@@ -114,7 +120,7 @@ pub struct ProbeRequest {
     pub engine: Engine,
 }
 
-/// Accuracies in percent of trained features and their floors.
+/// Figures in percent of trained features and their floors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProbeReport {
     /// Which probe.
@@ -134,14 +140,28 @@ pub struct ProbeReport {
 pub struct ProbeLine {
     /// Whose features.
     pub features: String,
-    /// Labels a class, for the low-shot probe.
+    /// Classes, for the few-shot probe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ways: Option<usize>,
+    /// Labels a class, for the low-shot and the few-shot probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
-    /// Accuracy in percent.
+    /// Accuracy in percent; of the part probe the mean intersection over union, averaged over samples.
     pub accuracy: f64,
-    /// Standard deviation over draws, for the low-shot probe.
+    /// Standard deviation over draws or views, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deviation: Option<f64>,
+    /// Mean intersection over union in percent, averaged over categories, for the part probe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category_iou: Option<f64>,
+}
+
+impl ProbeLine {
+    /// A line of one figure, 0 to 1.
+    pub(super) fn of(features: &str, figure: f64) -> Self {
+        let features = features.to_owned();
+        Self { features, ways: None, shots: None, accuracy: 100.0 * figure, deviation: None, category_iou: None }
+    }
 }
 
 /// What `embed` is asked to do.
@@ -223,7 +243,7 @@ impl Plugin {
             presets: presets::<V>,
             schema: schema::<V>,
             train: train::<V>,
-            probe: run_probe::<V>,
+            probe: probing::run::<V>,
             embed: embed::<V>,
             import: import::<V>,
             export: export::<V>,
@@ -397,95 +417,6 @@ fn newest_unfinished(runs: &Path, variant: &str) -> Result<PathBuf> {
             "--resume",
             format!("there is no unfinished run of {variant} in `{}`; name its folder with --out", runs.display()),
         )
-    })
-}
-
-fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeReport> {
-    let trained = Frozen::<V>::open(&request.path, request.engine.clone())?;
-    let (config, _) = probe::open_run::<V>(&request.path)?;
-    let data = request.data.clone().unwrap_or_else(|| config.data.source.clone());
-    let fresh = V::new(&config.model)?;
-    let encoder = {
-        use burn::module::Module as _;
-        fresh.model(config.run.seed, &request.engine.device).target().valid()
-    };
-    let untrained = Frozen::<V>::from_parts(Arc::new(fresh), encoder, request.engine.clone(), trained.workers())?
-        .pooled_by(config.probe.pool);
-
-    let train = trained.open_data(&data, Split::Train)?;
-    let test = trained.open_data(&data, Split::Test)?;
-    let limits = &config.probe;
-    if request.kind == ProbeKind::Attentive {
-        return attentive(&trained, &untrained, [train.as_ref(), test.as_ref()], limits);
-    }
-    let pairs = [
-        (
-            "trained encoder",
-            [trained.features(train.as_ref(), limits.max_train)?, trained.features(test.as_ref(), limits.max_test)?],
-        ),
-        (
-            "untrained encoder",
-            [
-                untrained.features(train.as_ref(), limits.max_train)?,
-                untrained.features(test.as_ref(), limits.max_test)?,
-            ],
-        ),
-        ("raw input", [trained.raw(train.as_ref(), limits.max_train)?, trained.raw(test.as_ref(), limits.max_test)?]),
-    ];
-    let mut rows = Vec::new();
-    for (name, [bank, queries]) in &pairs {
-        rows.extend(lines(name, bank, queries, request.kind, limits)?);
-    }
-    let [bank, queries] = &pairs[0].1;
-    Ok(ProbeReport { kind: request.kind, data: train.describe(), train: bank.len(), test: queries.len(), rows })
-}
-
-/// The attentive probe of the trained and the untrained encoder; raw inputs have no tokens to look at.
-fn attentive<V: Variant>(
-    trained: &Frozen<V>,
-    untrained: &Frozen<V>,
-    [train, test]: [&dyn crate::data::Source<Sample = V::Sample>; 2],
-    config: &ProbeConfig,
-) -> Result<ProbeReport> {
-    let mut rows = Vec::new();
-    let mut counts = [0, 0];
-    for (name, frozen) in [("trained encoder", trained), ("untrained encoder", untrained)] {
-        let bank = frozen.token_table(train, config.attentive.max_train.min(config.max_train))?;
-        let queries = frozen.token_table(test, config.max_test)?;
-        counts = [bank.rows.len(), queries.rows.len()];
-        let accuracy = probe::attentive_accuracy(&bank, &queries, &config.attentive, trained.replicas())?;
-        rows.push(ProbeLine { features: name.to_owned(), shots: None, accuracy: 100.0 * accuracy, deviation: None });
-    }
-    let [bank, queries] = counts;
-    Ok(ProbeReport { kind: ProbeKind::Attentive, data: train.describe(), train: bank, test: queries, rows })
-}
-
-fn lines(
-    name: &str,
-    bank: &Features,
-    queries: &Features,
-    kind: ProbeKind,
-    config: &ProbeConfig,
-) -> Result<Vec<ProbeLine>> {
-    let line = |accuracy: f64| ProbeLine {
-        features: name.to_owned(),
-        shots: None,
-        accuracy: 100.0 * accuracy,
-        deviation: None,
-    };
-    Ok(match kind {
-        ProbeKind::Knn => vec![line(probe::knn_accuracy(bank, queries, config)?)],
-        ProbeKind::Linear => vec![line(probe::linear_accuracy(bank, queries)?)],
-        // Pooled features have no tokens; see `attentive`.
-        ProbeKind::Attentive => Vec::new(),
-        ProbeKind::LowShot => config
-            .shots
-            .iter()
-            .map(|&shots| {
-                let (mean, deviation) = probe::low_shot(bank, queries, shots, config)?;
-                Ok(ProbeLine { shots: Some(shots), deviation: Some(100.0 * deviation), ..line(mean) })
-            })
-            .collect::<Result<_>>()?,
     })
 }
 

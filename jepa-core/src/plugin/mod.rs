@@ -4,6 +4,7 @@
 mod bench;
 pub mod conformance;
 mod erased;
+mod probing;
 mod registry;
 mod variant;
 
@@ -12,7 +13,7 @@ pub use erased::{
     ProbeRequest, Settings, Table, TrainRequest,
 };
 pub use registry::{find, of_run, variants};
-pub use variant::{Batch, Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+pub use variant::{Batch, Description, Draws, Elements, Exported, Format, Imported, Kind, Preset, Preview, Variant};
 
 #[doc(hidden)]
 pub use inventory;

@@ -71,6 +71,20 @@ pub struct Preview {
     pub grid: [usize; 2],
 }
 
+/// The elements of one clean sample that have labels of their own (the points of a cloud), and where they lie among its
+/// tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elements {
+    /// Part of every element.
+    pub labels: Vec<u32>,
+    /// Of every element three tokens around it and their shares, which add up to one.
+    pub around: Vec<[(u32, f32); 3]>,
+    /// Raw values of every element, `width` each.
+    pub values: Vec<f32>,
+    /// Raw values of one element.
+    pub width: usize,
+}
+
 /// Foreign weights in this variant's names.
 pub struct Imported<C> {
     /// The configuration that fits them.
@@ -137,6 +151,11 @@ pub trait Variant: Sized + Send + Sync + 'static {
 
     /// The sample's values as a probe on raw inputs sees them.
     fn raw(&self, sample: &Self::Sample) -> Result<Vec<f32>>;
+
+    /// The labelled elements of a sample as view 0 of [`Self::clean`] shows it; none without such labels.
+    fn elements(&self, _sample: &Self::Sample) -> Result<Option<Elements>> {
+        Ok(None)
+    }
 
     /// The sample as a picture.
     fn preview(&self, sample: &Self::Sample) -> Preview;

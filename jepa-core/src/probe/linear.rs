@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use burn::prelude::*;
 use burn::tensor::activation::{log_softmax, softmax};
 
-use super::{Features, ProbeConfig};
+use super::{Features, ProbeConfig, mean_and_deviation};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::random::{Draw as _, Purpose, Stream};
@@ -171,16 +171,21 @@ impl LinearProbe {
         x.matmul(self.weights.clone())
     }
 
+    /// The class with the highest score of every row.
+    pub fn predict(&self, features: &Features) -> Result<Vec<u32>> {
+        let scores = self.scores(features);
+        let classes = scores.dims()[1];
+        let best = |row: &[f32]| {
+            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            best.map_or(0, |(class, _)| class as u32)
+        };
+        Ok(host::read(scores)?.chunks_exact(classes).map(best).collect())
+    }
+
     /// Share of rows whose class has the highest score.
     pub fn accuracy(&self, features: &Features) -> Result<f64> {
         let labels = features.known_labels()?;
-        let scores = self.scores(features);
-        let classes = scores.dims()[1];
-        let values = host::read(scores)?;
-        let right = values.chunks_exact(classes).zip(labels).filter(|(row, label)| {
-            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
-            best == Some(*label)
-        });
+        let right = self.predict(features)?.into_iter().zip(labels).filter(|(found, label)| found == label);
         Ok(right.count() as f64 / features.len() as f64)
     }
 }
@@ -215,9 +220,7 @@ pub fn low_shot(train: &Features, test: &Features, shots: usize, config: &ProbeC
         }
         accuracies.push(linear_accuracy(&train.subset(&rows), test)?);
     }
-    let mean = accuracies.iter().sum::<f64>() / accuracies.len() as f64;
-    let variance = accuracies.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / accuracies.len() as f64;
-    Ok((mean, variance.sqrt()))
+    Ok(mean_and_deviation(&accuracies))
 }
 
 #[cfg(test)]

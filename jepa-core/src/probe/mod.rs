@@ -1,19 +1,26 @@
-//! What frozen features are worth: k-NN, linear, attentive and low-shot probes, with the floors beside them.
+//! What frozen features are worth: k-NN, linear, support vector, attentive, low-shot, few-shot and part probes, with the
+//! floors beside them.
 
 mod attentive;
 mod features;
+mod few_shot;
 mod file;
 mod frozen;
 mod knn;
 mod linear;
+mod parts;
+mod svm;
 
 pub use attentive::{AttentiveConfig, TokenTable, attentive_accuracy};
 pub use features::Features;
+pub use few_shot::{FewShotConfig, few_shot, mean_and_deviation};
 pub use file::{check_features_file, write_features};
 pub(crate) use frozen::open_run;
 pub use frozen::{Frozen, readable};
 pub use knn::knn_accuracy;
 pub use linear::{LinearProbe, linear_accuracy, low_shot};
+pub use parts::{PartScores, PartsConfig, part_scores, raw_part_scores};
+pub use svm::{LinearSvm, SvmConfig, SvmLoss, svm_accuracy};
 
 use burn::prelude::*;
 use schemars::JsonSchema;
@@ -45,6 +52,12 @@ pub struct ProbeConfig {
     pub network: Network,
     /// The attentive probe.
     pub attentive: AttentiveConfig,
+    /// The linear support vector machine.
+    pub svm: SvmConfig,
+    /// The few-shot tasks.
+    pub few_shot: FewShotConfig,
+    /// The part probe.
+    pub parts: PartsConfig,
 }
 
 /// How the tokens of a sample become one vector.
@@ -91,6 +104,9 @@ impl Default for ProbeConfig {
             pool: Pool::Mean,
             network: Network::Target,
             attentive: AttentiveConfig::default(),
+            svm: SvmConfig::default(),
+            few_shot: FewShotConfig::default(),
+            parts: PartsConfig::default(),
         }
     }
 }
@@ -109,7 +125,10 @@ impl ProbeConfig {
                 "neighbours, temperature, max_train, max_test and draws must be positive",
             ));
         }
-        self.attentive.check()
+        self.attentive.check()?;
+        self.svm.check()?;
+        self.few_shot.check()?;
+        self.parts.check()
     }
 }
 

@@ -17,6 +17,12 @@ enum Kind {
     Attentive,
     /// The linear probe with 1, 5, 10 and 50 labels a class
     LowShot,
+    /// A linear support vector machine, over several views of the samples
+    Svm,
+    /// The same on 5 and 10 classes with 10 and 20 labels each, several draws
+    FewShot,
+    /// The part each point belongs to: mean intersection over union, over samples and over categories
+    Parts,
 }
 
 #[derive(Args)]
@@ -43,6 +49,9 @@ impl Probe {
             Kind::Linear => ProbeKind::Linear,
             Kind::Attentive => ProbeKind::Attentive,
             Kind::LowShot => ProbeKind::LowShot,
+            Kind::Svm => ProbeKind::Svm,
+            Kind::FewShot => ProbeKind::FewShot,
+            Kind::Parts => ProbeKind::Parts,
         };
         let plugin = plugin::of_run(&self.weights)?;
         let report =
@@ -53,9 +62,11 @@ impl Probe {
         }
         println!("{}: {} training, {} test samples", report.data, report.train, report.test);
         for row in &report.rows {
+            let ways = row.ways.map_or(String::new(), |n| format!("{n:>3} classes "));
             let shots = row.shots.map_or(String::new(), |n| format!("{n:>3} labels a class "));
             let spread = row.deviation.map_or(String::new(), |d| format!(" +- {d:.1}"));
-            println!("{:<18} {shots}{:>6.1} %{spread}", row.features, row.accuracy);
+            let categories = row.category_iou.map_or(String::new(), |iou| format!(", {iou:.1} % over categories"));
+            println!("{:<18} {ways}{shots}{:>6.1} %{spread}{categories}", row.features, row.accuracy);
         }
         Ok(ExitCode::SUCCESS)
     }
