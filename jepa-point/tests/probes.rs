@@ -63,8 +63,9 @@ fn support_vectors_few_shots_and_parts_give_a_line_for_every_floor() {
     let few = probe(&out, ProbeKind::FewShot, None).unwrap();
     let tasks: Vec<_> = few.rows.iter().map(|row| (row.ways, row.shots)).collect();
     assert_eq!(tasks, [(Some(2), Some(5)), (Some(5), Some(5))].repeat(3));
-    assert!(few.rows[6..].iter().all(|row| row.deviation.is_some()), "{few:?}");
-    assert!(few.rows[4].accuracy > 55.0 && few.rows[4].accuracy > few.rows[5].accuracy, "{few:?}");
+    assert!(few.rows.iter().all(|row| row.deviation.is_some()), "{few:?}");
+    // Two classes are told apart more often than five, by about as much as by guessing.
+    assert!(few.rows.chunks(2).all(|pair| pair[0].accuracy > pair[1].accuracy + 10.0), "{few:?}");
 
     let parts = probe(&out, ProbeKind::Parts, None).unwrap();
     assert_eq!(named(&parts), named(&svm));
