@@ -1,5 +1,7 @@
 //! The support vector machine against scikit-learn's `LinearSVC`, on numbers recorded by `reference/svm.py`.
 
+#![allow(clippy::unwrap_used)]
+
 use jepa_core::probe::{Features, LinearSvm, SvmConfig, SvmLoss};
 use jepa_core::recorded::Recorded;
 
