@@ -12,6 +12,7 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::masks::MaskSet;
 use crate::nn::BatchStatistics;
 use crate::train::Exchange;
 
@@ -53,6 +54,12 @@ pub trait Batch: Clone + Send + Sync + 'static {
     /// What a mean over this batch counts, where a sample is more than one row (a person each): the rows.
     fn weight(&self) -> f64 {
         self.len() as f64
+    }
+
+    /// What is seen and what is hidden, one set of masks a mask generator, in the order of the pairs of a forward pass.
+    /// None for clean samples, and where hiding is not done by masks.
+    fn masks(&self) -> &[MaskSet] {
+        &[]
     }
 
     /// The samples `range` with their masks, for one replica.

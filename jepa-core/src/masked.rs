@@ -39,14 +39,15 @@ impl PatchBatch {
         Ok(Self { values, shape, masks })
     }
 
-    /// The masks, one set a generator; none for clean samples.
-    pub fn masks(&self) -> &[MaskSet] {
-        &self.masks
-    }
-
     /// Samples, tokens, values a patch.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
+    }
+
+    /// The patches of one sample, row-major [tokens, values a patch].
+    pub fn sample(&self, index: usize) -> &[f32] {
+        let size = self.shape[1] * self.shape[2];
+        self.values.get(index * size..(index + 1) * size).unwrap_or(&[])
     }
 
     /// The patches on a device: [samples, tokens, values a patch].
@@ -58,6 +59,10 @@ impl PatchBatch {
 impl Batch for PatchBatch {
     fn len(&self) -> usize {
         self.shape[0]
+    }
+
+    fn masks(&self) -> &[MaskSet] {
+        &self.masks
     }
 
     fn shard(&self, range: Range<usize>) -> Self {

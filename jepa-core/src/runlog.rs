@@ -3,7 +3,7 @@
 //! ```text
 //! runs/<id>/  config.toml  run.json  events.jsonl (one event a line, append only)  quarantine.jsonl
 //!             checkpoints/step-000001200/{student,target,optimizer}.safetensors, state.json, manifest.json
-//!             samples/preview.safetensors
+//!             samples/{pictures,step-000000200}.safetensors (what is made of a few samples)
 //! ```
 
 use std::collections::BTreeMap;

@@ -71,6 +71,22 @@ impl Patches {
         Ok(())
     }
 
+    /// The picture that patches came from, grey or RGB.
+    pub fn joined(&self, patches: &[f32]) -> Picture {
+        let (channels, width) = (self.channels(), self.columns * self.patch);
+        let mut pixels = vec![0u8; channels * self.rows * self.patch * width];
+        for (at, value) in patches.iter().enumerate() {
+            let (token, inside) = (at / self.values(), at % self.values());
+            let (channel, y, x) = (inside / self.patch.pow(2), inside / self.patch % self.patch, inside % self.patch);
+            let (row, column) = (token / self.columns * self.patch + y, token % self.columns * self.patch + x);
+            let shade = value * self.normalise.std[channel] + self.normalise.mean[channel];
+            if let Some(pixel) = pixels.get_mut((row * width + column) * channels + channel) {
+                *pixel = (255.0 * shade).round().clamp(0.0, 255.0) as u8;
+            }
+        }
+        Picture { width, height: self.rows * self.patch, channels, pixels }
+    }
+
     /// Appends the patches of normalised planes, [channels, height, width].
     pub fn cut_planes(&self, planes: &[f32], out: &mut Vec<f32>) {
         let (height, width) = (self.rows * self.patch, self.columns * self.patch);
@@ -102,5 +118,17 @@ mod tests {
         // Patch (row 1, column 2): rows 2..4, columns 4..6 of each plane of 24 values.
         let expected = [16, 17, 22, 23, 40, 41, 46, 47, 64, 65, 70, 71].map(|v| v as f32);
         assert_eq!(out[5 * 12..], expected);
+    }
+
+    #[test]
+    fn a_picture_cut_into_patches_is_joined_to_the_same_picture() {
+        for (channels, normalise) in [(1, Normalise::fashion_mnist()), (3, Normalise::imagenet())] {
+            let patches = Patches::new(8, 12, 4, &normalise).unwrap();
+            let pixels = (0..8 * 12 * channels).map(|i| (i * 37 % 256) as u8).collect();
+            let picture = Picture::new(12, 8, channels, pixels).unwrap();
+            let mut values = Vec::new();
+            patches.cut(&picture, &mut values).unwrap();
+            assert_eq!(patches.joined(&values), picture);
+        }
     }
 }

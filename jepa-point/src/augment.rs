@@ -28,6 +28,9 @@ pub struct AugmentConfig {
     /// Smallest and largest angle about the vertical axis y in radians, one for the whole batch (Point-JEPA: -π to π; 0
     /// to 0 leaves clouds as they are).
     pub rotate: [f32; 2],
+    /// Turn every cloud in space as well, each by a turn of its own, all equally likely (Point-JEPA: no): for clouds
+    /// that come in any pose.
+    pub tumble: bool,
 }
 
 /// How the points of a cloud are chosen. A cloud with too few points is used whole, then its points once more.
@@ -50,6 +53,7 @@ impl Default for AugmentConfig {
             centre: true,
             unit_sphere: true,
             rotate: [-PI, PI],
+            tumble: false,
         }
     }
 }
@@ -95,6 +99,11 @@ impl AugmentConfig {
         Pose { scale, angle: draw.between(self.rotate[0], self.rotate[1]) }
     }
 
+    /// Draws the turn in space of one cloud; none where clouds are not to be tumbled.
+    pub fn tumbled(&self, draw: &mut impl Draw) -> Option<Turn> {
+        self.tumble.then(|| Turn::random(draw))
+    }
+
     /// Draws where the subsampling of one cloud of `points` points starts.
     pub fn start(&self, points: usize, draw: &mut impl Draw) -> usize {
         draw.below(points)
@@ -117,21 +126,25 @@ impl AugmentConfig {
         Ok(points)
     }
 
-    fn subsample(&self, cloud: &[[f32; 3]], start: usize) -> Result<Vec<[f32; 3]>> {
+    /// Numbers of the points that are kept of a cloud, in the order in which [`Self::clean`] gives them.
+    pub fn kept(&self, cloud: &[[f32; 3]], start: usize) -> Result<Vec<usize>> {
         if start >= cloud.len() {
             let problem = format!("subsampling cannot start at point {start} of {}", cloud.len());
             return Err(Error::data("cloud", problem));
         }
         let kept = self.points.min(cloud.len());
-        let points: Vec<[f32; 3]> = match self.subsample {
+        let chosen: Vec<usize> = match self.subsample {
             // Of all points the choice is none; what follows does not depend on their order.
             Subsample::Farthest if kept < cloud.len() => {
-                let chosen = farthest_points(&Columns::new(cloud), kept, start)?;
-                chosen.iter().map(|&index| cloud[index as usize]).collect()
+                farthest_points(&Columns::new(cloud), kept, start)?.into_iter().map(|index| index as usize).collect()
             }
-            _ => cloud.iter().cycle().skip(start).take(kept).copied().collect(),
+            _ => (0..cloud.len()).cycle().skip(start).take(kept).collect(),
         };
-        Ok(points.iter().cycle().take(self.points).copied().collect())
+        Ok(chosen.into_iter().cycle().take(self.points).collect())
+    }
+
+    fn subsample(&self, cloud: &[[f32; 3]], start: usize) -> Result<Vec<[f32; 3]>> {
+        Ok(self.kept(cloud, start)?.into_iter().map(|index| cloud[index]).collect())
     }
 
     fn normalise(&self, points: &mut [[f32; 3]]) {
@@ -180,6 +193,31 @@ pub fn rotate(points: &mut [[f32; 3]], angle: f32) {
     let (sin, cos) = angle.sin_cos();
     for [x, _, z] in points {
         (*x, *z) = (*x * cos + *z * sin, *z * cos - *x * sin);
+    }
+}
+
+/// A turn in space: the rows of its matrix.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turn([[f32; 3]; 3]);
+
+impl Turn {
+    /// Every turn equally likely: the unit quaternion of a normal direction in four dimensions.
+    pub fn random(draw: &mut impl Draw) -> Self {
+        let q: [f32; 4] = std::array::from_fn(|_| draw.normal());
+        let length = q.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+        let [w, x, y, z] = q.map(|v| v / length);
+        Self([
+            [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
+            [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
+            [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
+        ])
+    }
+
+    /// Turns every point about the origin.
+    pub fn apply(&self, points: &mut [[f32; 3]]) {
+        for point in points {
+            *point = self.0.map(|row| (0..3).map(|axis| row[axis] * point[axis]).sum());
+        }
     }
 }
 
@@ -244,12 +282,30 @@ mod tests {
             centre: false,
             unit_sphere: false,
             rotate: [0.0, 0.0],
+            tumble: false,
         };
         let cloud = cloud(10);
         let mut draw = Stream::new(1, Purpose::Test, 0, 0);
         assert_eq!(config.apply(&cloud, 0, &config.pose(&mut draw)).unwrap(), cloud);
         let expected = [&cloud[7..], &cloud[..7]].concat();
         assert_eq!(config.clean(&cloud, 7).unwrap(), expected, "a run goes round the end");
+    }
+
+    #[test]
+    fn a_turn_keeps_lengths_and_handedness_and_goes_anywhere() {
+        let mut mean = [0f32; 3];
+        for sample in 0..2000 {
+            let turn = Turn::random(&mut Stream::new(1, Purpose::Test, 0, sample));
+            let mut axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [3.0, -4.0, 12.0]];
+            turn.apply(&mut axes);
+            let [a, b, c, far] = axes;
+            let cross = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+            assert!(cross.iter().zip(c).all(|(x, y)| (x - y).abs() < 1e-5), "{axes:?}");
+            assert!((far.iter().map(|v| v * v).sum::<f32>().sqrt() - 13.0).abs() < 1e-4);
+            mean = std::array::from_fn(|axis| mean[axis] + a[axis] / 2000.0);
+        }
+        // Of unit vectors in all directions: the deviation of each mean is 1 / sqrt(3 * 2000) = 0.013.
+        assert!(mean.iter().all(|m| m.abs() < 0.06), "{mean:?}");
     }
 
     #[test]

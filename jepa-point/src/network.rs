@@ -12,11 +12,45 @@ use jepa_core::nn::{
     BatchNorm, BatchStatistics, BlockConfig, EncoderConfig, Init, Linear, Noise, NoiseConfig, PredictorConfig,
     Transformer, gelu, max_over_members, project,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Inner widths of the tokeniser, as in Point-BERT.
-const NARROW: usize = 128;
-const WIDE: usize = 256;
-const INNER: usize = 512;
+/// Hidden width of a centre's code, as in Point-BERT.
+const CODE: usize = 128;
+/// Largest inner width of the tokeniser.
+const MAX_WIDTH: usize = 8192;
+
+/// Inner widths of the tokeniser. The default is Point-BERT's, which Point-JEPA keeps. Its work is this times all points
+/// of all groups: at small widths of the encoder it takes most of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenizerConfig {
+    /// Of the first pair of maps (Point-BERT: 128).
+    pub first: usize,
+    /// Of what a point is before it meets its group (Point-BERT: 256).
+    pub local: usize,
+    /// Of the second pair of maps (Point-BERT: 512).
+    pub second: usize,
+}
+
+impl Default for TokenizerConfig {
+    fn default() -> Self {
+        Self { first: 128, local: 256, second: 512 }
+    }
+}
+
+impl TokenizerConfig {
+    /// Whether the numbers make sense; `place` is the configuration's key path.
+    pub fn check(&self, place: &str) -> Result<()> {
+        for (name, value) in [("first", self.first), ("local", self.local), ("second", self.second)] {
+            if value == 0 || value > MAX_WIDTH {
+                let problem = format!("expected a width of 1 to {MAX_WIDTH}, found {value}");
+                return Err(Error::config(format!("{place}.{name}"), problem));
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Clouds cut into groups, with masks when they are to be trained on.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +94,10 @@ impl GroupBatch {
 impl Batch for GroupBatch {
     fn len(&self) -> usize {
         self.shape[0]
+    }
+
+    fn masks(&self) -> &[MaskSet] {
+        self.masks.as_slice()
     }
 
     fn shard(&self, range: Range<usize>) -> Self {
@@ -124,17 +162,18 @@ impl PointMaps {
 /// A mini-PointNet: the points of a group to one token, whatever their order.
 #[derive(Module, Debug)]
 pub struct PointNet {
-    /// Each point by itself, 3 to 128 to 256.
+    /// Each point by itself: 3 to `first` to `local`.
     pub first_conv: PointMaps,
-    /// Each point beside the largest values of its group, 512 to 512 to the token's width.
+    /// Each point beside the largest values of its group: twice `local` to `second` to the token's width.
     pub second_conv: PointMaps,
 }
 
 impl PointNet {
-    fn new(init: &mut Init, width: usize) -> Self {
+    fn new(init: &mut Init, config: TokenizerConfig, width: usize) -> Self {
+        let TokenizerConfig { first, local, second } = config;
         Self {
-            first_conv: PointMaps::new(init, [3, NARROW, WIDE]),
-            second_conv: PointMaps::new(init, [2 * WIDE, INNER, width]),
+            first_conv: PointMaps::new(init, [3, first, local]),
+            second_conv: PointMaps::new(init, [2 * local, second, width]),
         }
     }
 
@@ -148,15 +187,18 @@ impl PointNet {
         let [clouds, count, points, _] = groups.dims();
         let (groups, rows) = (groups.reshape([clouds * count * points, 3]), clouds * count);
         let x = normalise(&self.first_conv.norm, "first_conv.norm", self.first_conv.map.forward(groups));
-        let x = self.first_conv.out.forward(x).reshape([rows, points, WIDE]);
+        let x = self.first_conv.out.forward(x);
+        let local = x.dims()[1];
+        let x = x.reshape([rows, points, local]);
 
         // A map of [largest, point] is the sum of two maps, and the first is the same for all points of a group.
         let weight = self.second_conv.map.weight.val();
-        let of_group = project(max_over_members(x.clone()), weight.clone().slice(s![..WIDE, ..]));
-        let of_point = project(x.reshape([rows * points, WIDE]), weight.slice(s![WIDE.., ..]));
-        let x = of_point.reshape([rows, points, INNER]) + of_group.reshape([rows, 1, INNER]);
+        let of_group = project(max_over_members(x.clone()), weight.clone().slice(s![..local, ..]));
+        let of_point = project(x.reshape([rows * points, local]), weight.slice(s![local.., ..]));
+        let inner = of_point.dims()[1];
+        let x = of_point.reshape([rows, points, inner]) + of_group.reshape([rows, 1, inner]);
 
-        let x = normalise(&self.second_conv.norm, "second_conv.norm", x.reshape([rows * points, INNER]));
+        let x = normalise(&self.second_conv.norm, "second_conv.norm", x.reshape([rows * points, inner]));
         let x = self.second_conv.out.forward(x).reshape([rows as i32, points as i32, -1]);
         max_over_members(x).reshape([clouds as i32, count as i32, -1])
     }
@@ -189,7 +231,7 @@ pub struct CentreCode {
 
 impl CentreCode {
     fn new(init: &mut Init, width: usize) -> Self {
-        Self { fc1: Linear::new(init, 3, NARROW), fc2: Linear::new(init, NARROW, width) }
+        Self { fc1: Linear::new(init, 3, CODE), fc2: Linear::new(init, CODE, width) }
     }
 
     /// [clouds, groups, 3] to [clouds, groups, width].
@@ -246,7 +288,12 @@ fn plain<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 impl PointNetworks {
     /// Fresh networks.
-    pub fn new(init: &mut Init, encoder: &EncoderConfig, predictor: &PredictorConfig) -> Self {
+    pub fn new(
+        init: &mut Init,
+        tokenizer: TokenizerConfig,
+        encoder: &EncoderConfig,
+        predictor: &PredictorConfig,
+    ) -> Self {
         let narrow = BlockConfig {
             width: predictor.width,
             heads: predictor.heads,
@@ -255,7 +302,7 @@ impl PointNetworks {
         };
         Self {
             encoder: PointEncoder {
-                tokenizer: PointNet::new(init, encoder.width),
+                tokenizer: PointNet::new(init, tokenizer, encoder.width),
                 positional_encoding: CentreCode::new(init, encoder.width),
                 transformer: Transformer::new(init, encoder.block(), encoder.depth),
             },

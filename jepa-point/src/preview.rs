@@ -26,5 +26,5 @@ pub fn preview(cloud: &Cloud, tokens: usize) -> Preview {
             rgb[3 * at..3 * at + 3].copy_from_slice(&[light / 2, (f32::from(light) * 0.8) as u8, light]);
         }
     }
-    Preview { width: SIDE, height: SIDE, rgb, grid: [1, tokens] }
+    Preview { width: SIDE, height: SIDE, rgb, grid: [1, tokens], panels: 1 }
 }

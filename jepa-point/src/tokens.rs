@@ -111,6 +111,29 @@ pub struct Groups {
     pub members: Vec<u32>,
 }
 
+/// Of every point the three nearest centres and their shares, in proportion to 1 / distance², as in the feature
+/// propagation of PointNet++.
+pub fn around(points: &[[f32; 3]], centres: &[[f32; 3]]) -> Vec<[(u32, f32); 3]> {
+    let of = |point: &[f32; 3]| {
+        let mut nearest = [(0, f32::INFINITY); 3];
+        for (at, centre) in centres.iter().enumerate() {
+            let square = (0..3).map(|axis| (point[axis] - centre[axis]).powi(2)).sum::<f32>();
+            let found = (at as u32, square);
+            let [a, b, c] = nearest;
+            nearest = match square {
+                square if square < a.1 => [found, a, b],
+                square if square < b.1 => [a, found, b],
+                square if square < c.1 => [a, b, found],
+                _ => nearest,
+            };
+        }
+        let weights = nearest.map(|(_, square)| 1.0 / (square + 1e-8));
+        let sum: f32 = weights.iter().sum();
+        std::array::from_fn(|i| (nearest[i].0, weights[i] / sum))
+    };
+    points.iter().map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +174,17 @@ mod tests {
             assert_eq!(cut(order, None), expected);
             assert_eq!(cut(order, Some(0.4)), expected);
         }
+    }
+
+    #[test]
+    fn a_point_is_described_by_the_centres_around_it() {
+        let centres = [[0.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 2.0, 0.0], [1.0, 0.0, 0.0]];
+        let [at_centre, between] = around(&[[0.0; 3], [0.5, 0.0, 0.0]], &centres)[..] else { panic!("two points") };
+        assert!(at_centre[0].0 == 0 && at_centre[0].1 > 0.999);
+        assert_eq!(between.map(|(centre, _)| centre), [0, 3, 2]);
+        assert!((between[0].1 - between[1].1).abs() < 1e-6 && between[2].1 < 0.05);
+        assert!((between.iter().map(|(_, share)| share).sum::<f32>() - 1.0).abs() < 1e-6);
+        assert_eq!(around(&[[1.0; 3]], &centres[..1])[0][0].0, 0);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use jepa_core::nn::{EncoderConfig, PredictorConfig};
 use jepa_core::plugin::{Exported, Format, Imported};
 use jepa_core::train::RunConfig;
 
+use crate::network::TokenizerConfig;
 use crate::variants::point_jepa::{PointJepaConfig, presets};
 
 /// Our name of a part of the tokeniser or a code, and the official one.
@@ -131,6 +132,11 @@ fn configuration(student: &Named, foreign: &Foreign) -> Result<RunConfig<PointJe
             "--heads",
             format!("the number of attention heads cannot be read from weights of width {width}; give it"),
         )),
+    };
+    config.model.tokenizer = TokenizerConfig {
+        first: width("encoder.tokenizer.first_conv.norm.weight")?,
+        local: width("encoder.tokenizer.first_conv.out.bias")?,
+        second: width("encoder.tokenizer.second_conv.norm.weight")?,
     };
     config.model.encoder = EncoderConfig {
         width: encoder,

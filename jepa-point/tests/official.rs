@@ -17,7 +17,7 @@ use jepa_core::objective::{DistanceConfig, Memory, Objective, ObjectiveConfig};
 use jepa_core::probe::Pool;
 use jepa_core::recorded::{Recorded, largest_difference};
 use jepa_core::train::{AdamWConfig, DecayRule, Learner, Rates, Replicas};
-use jepa_point::network::{GroupBatch, PointEncoder, PointNetworks};
+use jepa_point::network::{GroupBatch, PointEncoder, PointNetworks, TokenizerConfig};
 use jepa_point::weights;
 
 const TOLERANCE: f64 = 1e-4;
@@ -40,7 +40,8 @@ struct Small {
 fn fresh() -> PointNetworks {
     let encoder = EncoderConfig { width: 96, depth: 2, heads: 4, mlp_ratio: 4.0, eps: 1e-5 };
     let predictor = PredictorConfig { width: 48, depth: 2, heads: 2 };
-    PointNetworks::new(&mut Init::new(0, InitScheme::PyTorch, &Device::flex()), &encoder, &predictor)
+    let tokenizer = TokenizerConfig::default();
+    PointNetworks::new(&mut Init::new(0, InitScheme::PyTorch, &Device::flex()), tokenizer, &encoder, &predictor)
 }
 
 impl Small {

@@ -79,6 +79,10 @@ impl Batch for ClipBatch {
         self.owners.len() as f64
     }
 
+    fn masks(&self) -> &[MaskSet] {
+        self.masks.as_slice()
+    }
+
     fn shard(&self, range: Range<usize>) -> Self {
         let size = self.shape[0] * self.shape[1];
         let first = self.owners.partition_point(|owner| *owner < range.start);

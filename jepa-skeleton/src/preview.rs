@@ -41,7 +41,7 @@ pub fn preview(sequence: &Sequence, grid: [usize; 2]) -> Preview {
             }
         }
     }
-    Preview { width: WIDTH * POSES, height: HEIGHT, rgb, grid }
+    Preview { width: WIDTH * POSES, height: HEIGHT, rgb, grid, panels: 1 }
 }
 
 fn line(rgb: &mut [u8], a: [f32; 2], b: [f32; 2]) {

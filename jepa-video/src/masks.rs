@@ -1,7 +1,7 @@
 //! Which tubelets are seen, which predicted: several generators on every batch.
 
 use jepa_core::error::{Error, Result};
-use jepa_core::masks::{MaskRule, MaskSet, MultiBlock3d, MultiBlock3dConfig, RandomTube};
+use jepa_core::masks::{Future, MaskRule, MaskSet, MultiBlock3d, MultiBlock3dConfig, RandomTube};
 use jepa_core::plugin::Draws;
 use jepa_core::random::TorchStream;
 use schemars::JsonSchema;
@@ -15,6 +15,8 @@ pub enum MaskConfig {
     MultiBlock(MultiBlock3dConfig),
     /// The same random places are hidden at all times, for ablations.
     Tube(RandomTube),
+    /// All later times are hidden: what surprise asks for. Not V-JEPA's.
+    Future(Future),
 }
 
 impl MaskConfig {
@@ -37,6 +39,7 @@ pub struct Masks {
 enum Generator {
     Blocks(MultiBlock3d, MaskRule),
     Tube(RandomTube),
+    Future(Future),
 }
 
 /// Streams of places begin here, those of sizes at 0.
@@ -55,9 +58,16 @@ impl Masks {
                     Ok(Generator::Blocks(MultiBlock3d::new(blocks, grid, &place)?, blocks.rule))
                 }
                 MaskConfig::Tube(tube) => tube.check(grid, &place).map(|()| Generator::Tube(*tube)),
+                MaskConfig::Future(future) => future.check(grid, &place).map(|()| Generator::Future(*future)),
             }
         });
         Ok(Self { generators: generators.collect::<Result<_>>()?, grid })
+    }
+
+    /// The generator whose question is nearest to "what comes next?": one that hides the future, or else the last.
+    pub fn forecaster(&self) -> usize {
+        let future = self.generators.iter().position(|generator| matches!(generator, Generator::Future(_)));
+        future.unwrap_or(self.generators.len() - 1)
     }
 
     /// Number of generators.
@@ -76,6 +86,7 @@ impl Masks {
                 }
                 Generator::Blocks(blocks, MaskRule::Corrected) => blocks.sample(batch, sizes, places),
                 Generator::Tube(tube) => tube.sample(batch, self.grid, places),
+                Generator::Future(future) => future.sample(batch, self.grid, places),
             }
         };
         self.generators.iter().enumerate().map(sample).collect()

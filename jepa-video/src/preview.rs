@@ -15,7 +15,7 @@ pub fn preview(clip: &Clip, grid: [usize; 2]) -> Preview {
     let row = clip.width * 3;
     let line = |y: usize| frames.iter().flat_map(move |frame| &frame[y * row..(y + 1) * row]);
     let rgb = (0..clip.height).flat_map(line).copied().collect();
-    Preview { width: clip.width * shown, height: clip.height, rgb, grid }
+    Preview { width: clip.width * shown, height: clip.height, rgb, grid, panels: 1 }
 }
 
 #[cfg(test)]

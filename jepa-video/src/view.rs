@@ -3,7 +3,7 @@
 use jepa_core::error::{Error, Result};
 use jepa_core::masks::MaskSet;
 use jepa_core::picture::{CropConfig, Normalise};
-use jepa_core::plugin::Draws;
+use jepa_core::plugin::{Draws, Preview};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +106,25 @@ impl Views {
         Ok(values)
     }
 
+    /// The picture that the tubelets of a row came from: the first frame of every time, under each other.
+    pub fn picture(&self, tubelets: &[f32]) -> Preview {
+        let Tubelets { tubelet, patch, grid: [times, rows, columns] } = self.tubelets;
+        let (width, height) = (columns * patch, times * rows * patch);
+        let mut rgb = vec![0u8; width * height * 3];
+        let Normalise { mean, std } = &self.config.normalise;
+        for (token, values) in tubelets.chunks_exact(self.tubelets.values()).enumerate() {
+            let corner = (token / columns * patch * width + token % columns * patch) * 3;
+            for (channel, frames) in values.chunks_exact(tubelet * patch * patch).enumerate() {
+                for (at, value) in frames[..patch * patch].iter().enumerate() {
+                    let shade = 255.0 * (value * std[channel] + mean[channel]);
+                    rgb[corner + (at / patch * width + at % patch) * 3 + channel] =
+                        shade.round().clamp(0.0, 255.0) as u8;
+                }
+            }
+        }
+        Preview { width, height, rgb, grid: [times * rows, columns], panels: times }
+    }
+
     fn collate(&self, values: Vec<f32>, samples: usize, segments: usize, masks: Vec<MaskSet>) -> Result<VideoBatch> {
         VideoBatch::new(values, samples, segments, self.tubelets.grid, self.tubelets.values(), masks)
             .map_err(|e| Error::config("model", e.to_string()))
@@ -152,5 +171,17 @@ mod tests {
             let error = Views::new(&ViewConfig { normalise, ..config() }).unwrap_err().to_string();
             assert!(error.contains("model.view.normalise"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_picture_of_a_row_shows_every_time_under_the_one_before() {
+        let clip = ClipOptions { frames: 4, ..ClipOptions::default() };
+        let views = Views::new(&ViewConfig { patch: 4, ..ViewConfig::official(clip, 8) }).unwrap();
+        // Every frame has one shade: times two, frames 0 and 2 are shown.
+        let rgb = [10u8, 20, 130, 140].iter().flat_map(|shade| vec![*shade; 8 * 8 * 3]).collect();
+        let batch = views.clean(&[Clip::new(4, 8, 8, rgb).unwrap()]).unwrap();
+        let picture = views.picture(batch.row(0));
+        assert_eq!((picture.width, picture.height, picture.grid, picture.panels), (8, 16, [4, 2], 2));
+        assert!(picture.rgb[..192].iter().all(|v| *v == 10) && picture.rgb[192..].iter().all(|v| *v == 130));
     }
 }

@@ -13,8 +13,8 @@ use jepa_core::host;
 use jepa_core::masks::{Mask, MaskSet};
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryConfig, RotaryForm, normalise};
 use jepa_video::network::{
-    ContextConfig, ContextPath, EncoderParts, Layout, PlaceConfig, PredictorParts, VideoBatch, VideoEncoder, VideoJepa,
-    VideoPredictor,
+    ContextConfig, ContextPath, EncoderParts, Layout, PlaceConfig, PredictorParts, Predicts, VideoBatch, VideoEncoder,
+    VideoJepa, VideoPredictor,
 };
 
 /// Printed values have six decimals.
@@ -186,6 +186,7 @@ fn dense(stretch: Option<usize>, form: RotaryForm) -> VideoJepa {
     VideoJepa {
         encoder: filled(VideoEncoder::new(&mut init, &config, &encoder), ""),
         predictor: filled(VideoPredictor::new(&mut init, &narrow, &predictor), ""),
+        predicts: Predicts::Features,
     }
 }
 

@@ -4,11 +4,13 @@
 //! **(mask, image)**, predictions and targets go **(target mask, context mask, image)**.
 
 mod blocks3d;
+mod future;
 mod multiblock;
 mod random;
 mod tube;
 
 pub use blocks3d::{MultiBlock3d, MultiBlock3dConfig};
+pub use future::Future;
 pub use multiblock::{MaskRule, MultiBlock, MultiBlockConfig};
 pub use random::RandomMask;
 pub use tube::RandomTube;

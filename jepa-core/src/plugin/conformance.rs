@@ -276,6 +276,9 @@ fn preview<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
         format!("{} x {} pixels hold {} values", preview.width, preview.height, preview.rgb.len())
     })?;
     require(preview.grid.iter().all(|n| *n > 0), || "its token grid is empty".into())?;
+    let panels =
+        preview.panels > 0 && [preview.height, preview.grid[0]].iter().all(|n| n.is_multiple_of(preview.panels));
+    require(panels, || format!("{} panels do not share {} rows", preview.panels, preview.height))?;
     let raw = bench.variant.raw(&sample).map_err(text)?;
     require(!raw.is_empty(), || "its raw values are empty".into())
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::bench::{self, BenchReport, BenchRequest};
 use super::evaluation::{self, EvaluateRequest, EvaluationInfo};
+use super::glimpse::{self, Glimpse};
 use super::probing::{self, EmbedRequest, ProbeReport, ProbeRequest};
-use super::settings::{self, PresetInfo};
+use super::settings::{self, PresetInfo, Settings};
 use super::training::{self, TrainRequest};
 use super::variant::{Evaluated, Exported, Format};
 use super::weights::{self, ImportRequest};
@@ -28,6 +29,7 @@ pub struct Plugin {
     probe: fn(&ProbeRequest) -> Result<ProbeReport>,
     evaluations: fn() -> Vec<EvaluationInfo>,
     evaluate: fn(&EvaluateRequest) -> Result<Evaluated>,
+    glimpse: fn(&Settings, u64, usize) -> Result<Vec<Glimpse>>,
     embed: fn(&EmbedRequest) -> Result<Features>,
     import: fn(&ImportRequest) -> Result<usize>,
     export: fn(&Path, Format) -> Result<Vec<Exported>>,
@@ -47,6 +49,7 @@ impl Plugin {
             probe: probing::run_probe::<V>,
             evaluations: evaluation::evaluations::<V>,
             evaluate: evaluation::evaluate::<V>,
+            glimpse: glimpse::glimpse::<V>,
             embed: probing::embed::<V>,
             import: weights::import::<V>,
             export: weights::export::<V>,
@@ -83,6 +86,11 @@ impl Plugin {
     /// Runs one of them.
     pub fn evaluate(&self, request: &EvaluateRequest) -> Result<Evaluated> {
         (self.evaluate)(request)
+    }
+
+    /// The first `count` samples of what a configuration trains on, with the masks of step `first` and those after it.
+    pub fn glimpse(&self, settings: &Settings, first: u64, count: usize) -> Result<Vec<Glimpse>> {
+        (self.glimpse)(settings, first, count)
     }
 
     /// Pooled features of a data set.

@@ -1,7 +1,7 @@
 //! Evaluations that only one variant offers, such as surprise at impossible physics: found by name, run by nobody who
 //! knows them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module as _;
 use serde::Serialize;
@@ -30,6 +30,8 @@ pub struct EvaluateRequest {
     pub path: PathBuf,
     /// Name of the evaluation.
     pub name: String,
+    /// Other runs of the same variant for the same table, named by their folders.
+    pub beside: Vec<PathBuf>,
     /// Data specification; absent: the evaluation's own default.
     pub data: Option<String>,
     /// Where tensors live.
@@ -46,18 +48,27 @@ pub(super) fn evaluate<V: Variant>(request: &EvaluateRequest) -> Result<Evaluate
         let known: Vec<&str> = evaluations.iter().map(|e| e.name).collect();
         return Err(Error::unknown("evaluation", &request.name, &known));
     };
-    let (config, bundle) = probe::open_run::<V>(&request.path)?;
+    let networks = open::<V>(&request.path, &request.engine)?;
+    let beside = request.beside.iter().map(|path| {
+        let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
+        Ok((name, open::<V>(path, &request.engine)?))
+    });
+    (evaluation.run)(&networks, &beside.collect::<Result<Vec<_>>>()?, request.data.as_deref())
+}
+
+/// The networks of a run.
+fn open<V: Variant>(path: &Path, engine: &Engine) -> Result<Networks<V>> {
+    let (config, bundle) = probe::open_run::<V>(path)?;
     let variant = V::new(&config.model)?;
     let read = |name: &str| {
         let place = bundle.path.join(name);
         Ok::<_, Error>((checkpoint::decode(bundle.file(name)?, &place)?, place.display().to_string()))
     };
-    let device = &request.engine.device;
+    let device = &engine.device;
     let (tensors, origin) = read("student.safetensors")?;
     let student = checkpoint::apply(variant.model(0, device), &tensors, &origin)?.valid();
     let (tensors, origin) = read("target.safetensors")?;
     let target = checkpoint::apply(variant.model(0, device).target().valid(), &tensors, &origin)?;
     let untrained = variant.model(config.run.seed, device).valid();
-    let engine = request.engine.clone();
-    (evaluation.run)(&Networks { variant, config, student, target, untrained, engine }, request.data.as_deref())
+    Ok(Networks { variant, config, student, target, untrained, engine: engine.clone() })
 }

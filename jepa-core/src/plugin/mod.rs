@@ -2,9 +2,11 @@
 //! are held to ([`conformance`]).
 
 mod bench;
+mod comparison;
 pub mod conformance;
 mod erased;
 mod evaluation;
+mod glimpse;
 mod probing;
 mod registry;
 mod settings;
@@ -16,14 +18,16 @@ mod weights;
 pub use bench::{BenchReport, BenchRequest};
 pub use erased::Plugin;
 pub use evaluation::{EvaluateRequest, EvaluationInfo};
+pub use glimpse::Glimpse;
+pub(crate) use glimpse::look;
 pub use probing::{EmbedRequest, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
 pub use registry::{find, of_run, variants};
 pub use settings::{PresetInfo, Settings};
 pub use table::Table;
 pub use training::TrainRequest;
 pub use variant::{
-    Batch, Description, Draws, Evaluated, Evaluation, Exported, Format, Imported, Kind, Networks, Preset, Preview,
-    Variant,
+    Batch, Description, Draws, Elements, Evaluated, Evaluation, Exported, Format, Imported, Kind, Networks, Preset,
+    Preview, Variant,
 };
 pub use weights::ImportRequest;
 

@@ -68,8 +68,24 @@ pub struct Preview {
     pub height: usize,
     /// Row-major RGB.
     pub rgb: Vec<u8>,
-    /// Rows and columns of tokens.
+    /// Rows and columns of tokens; tokens go row by row.
     pub grid: [usize; 2],
+    /// Equal pictures under each other that it is made of, such as the times of a clip; 1 otherwise.
+    pub panels: usize,
+}
+
+/// The elements of one clean sample that have labels of their own (the points of a cloud), and where they lie among its
+/// tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elements {
+    /// Part of every element.
+    pub labels: Vec<u32>,
+    /// Of every element three tokens around it and their shares, which add up to one.
+    pub around: Vec<[(u32, f32); 3]>,
+    /// Raw values of every element, `width` each.
+    pub values: Vec<f32>,
+    /// Raw values of one element.
+    pub width: usize,
 }
 
 /// Foreign weights in this variant's names.
@@ -108,8 +124,9 @@ pub struct Evaluation<V: Variant> {
     pub name: &'static str,
     /// What it measures, in one sentence.
     pub about: &'static str,
-    /// Measures. `data` is a data specification; absent: the evaluation's own default.
-    pub run: fn(networks: &Networks<V>, data: Option<&str>) -> Result<Evaluated>,
+    /// Measures a run and, in the same table, runs `beside` it by name. `data` is a data specification; absent: the
+    /// evaluation's own default.
+    pub run: fn(networks: &Networks<V>, beside: &[(String, Networks<V>)], data: Option<&str>) -> Result<Evaluated>,
 }
 
 /// The networks of a run, frozen, with what to compare them to.
@@ -182,8 +199,19 @@ pub trait Variant: Sized + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// The labelled elements of a sample as view 0 of [`Self::clean`] shows it; none without such labels.
+    fn elements(&self, _sample: &Self::Sample) -> Result<Option<Elements>> {
+        Ok(None)
+    }
+
     /// The sample as a picture.
     fn preview(&self, sample: &Self::Sample) -> Preview;
+
+    /// The first sample of a training batch as a picture after augmentation, with the grid of its tokens. None: nobody can
+    /// see the difference to [`Self::preview`].
+    fn picture(&self, _batch: &Batch<Self>) -> Option<Preview> {
+        None
+    }
 
     /// Foreign weights in this variant's names.
     fn import(_foreign: &Foreign) -> Result<Imported<Self::Config>> {

@@ -8,10 +8,17 @@ use crate::data::{DataSpec, Source, Split};
 use crate::error::Result;
 use crate::plugin::Variant;
 
+/// Name of the trained encoder's features in a table.
+pub const TRAINED: &str = "trained encoder";
+/// Name of the features of the encoder as it was before training.
+pub const UNTRAINED: &str = "untrained encoder";
+/// Name of the sample's own values.
+pub const RAW: &str = "raw input";
+
 /// One line of a probe table: accuracies in percent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeRow {
-    /// Whose features: "trained encoder", "untrained encoder", "raw input".
+    /// Whose features: [`TRAINED`], [`UNTRAINED`], [`RAW`], or a shortcut.
     pub features: String,
     /// Width of a feature vector.
     pub width: usize,
@@ -68,7 +75,7 @@ pub fn floors<V: Variant>(
     source: &dyn Source<Sample = V::Sample>,
     limit: usize,
 ) -> Result<Vec<(String, Features)>> {
-    let mut names = ["trained encoder", "untrained encoder", "raw input"].map(str::to_owned).to_vec();
+    let mut names = [TRAINED, UNTRAINED, RAW].map(str::to_owned).to_vec();
     let tables = collect(source, limit, trained.replicas(), |samples| {
         let variant = trained.variant();
         let raw = describe(samples, |sample| variant.raw(sample))?;

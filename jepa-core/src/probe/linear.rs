@@ -170,6 +170,11 @@ impl LinearProbe {
         x.matmul(self.weights.clone())
     }
 
+    /// The class with the highest score of every row.
+    pub fn predict(&self, features: &Features) -> Result<Vec<u32>> {
+        best(self.scores(features))
+    }
+
     /// Share of rows whose class has the highest score.
     pub fn accuracy(&self, features: &Features) -> Result<f64> {
         accuracy(self.scores(features), &features.known_labels()?)
@@ -203,13 +208,15 @@ impl LinearProbe {
 
 /// Share of the rows of `scores`, [samples, classes], whose own class has the highest one.
 pub(super) fn accuracy(scores: Tensor<2>, labels: &[u32]) -> Result<f64> {
-    let classes = scores.dims()[1];
-    let values = host::read(scores)?;
-    let right = values.chunks_exact(classes).zip(labels).filter(|(row, label)| {
-        let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
-        best == Some(**label)
-    });
+    let right = best(scores)?.into_iter().zip(labels).filter(|(found, label)| found == *label);
     Ok(right.count() as f64 / labels.len().max(1) as f64)
+}
+
+/// The class with the highest score of every row.
+fn best(scores: Tensor<2>) -> Result<Vec<u32>> {
+    let classes = scores.dims()[1];
+    let best = |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i as u32);
+    Ok(host::read(scores)?.chunks_exact(classes).map(best).collect())
 }
 
 /// Test accuracy of a linear probe.

@@ -1,26 +1,32 @@
-//! What features are worth: k-NN, linear, attentive and low-shot probes of frozen ones, fine-tuning, with the floors
-//! beside them.
+//! What features are worth: k-NN, linear, support vector, attentive, low-shot, few-shot and part probes of frozen ones,
+//! fine-tuning, with the floors beside them.
 
 mod attentive;
 mod compare;
 mod features;
+mod few_shot;
 mod file;
 mod fine_tune;
 mod frozen;
 mod knn;
 mod linear;
+mod parts;
 mod scarce;
+mod svm;
 
 pub use attentive::{AttentiveConfig, TokenTable, attentive_accuracy};
-pub use compare::{ProbeRow, ProbeTable, compare, floors};
+pub use compare::{ProbeRow, ProbeTable, RAW, TRAINED, UNTRAINED, compare, floors};
 pub use features::Features;
+pub use few_shot::{FewShotConfig, few_shot};
 pub use file::{check_features_file, write_features};
 pub use fine_tune::{FineTuneConfig, fine_tune};
 pub(crate) use frozen::open_run;
 pub use frozen::{Frozen, readable};
 pub use knn::knn_accuracy;
 pub use linear::{LinearProbe, linear_accuracy};
+pub use parts::{PartScores, PartsConfig, part_scores, raw_part_scores};
 pub use scarce::{Spread, few_a_class, share_of_all};
+pub use svm::{LinearSvm, SvmConfig, SvmLoss, svm_accuracy};
 
 use burn::prelude::*;
 use schemars::JsonSchema;
@@ -54,6 +60,12 @@ pub struct ProbeConfig {
     pub attentive: AttentiveConfig,
     /// Fine-tuning.
     pub fine_tune: FineTuneConfig,
+    /// The linear support vector machine.
+    pub svm: SvmConfig,
+    /// The few-shot tasks.
+    pub few_shot: FewShotConfig,
+    /// The part probe.
+    pub parts: PartsConfig,
 }
 
 /// How the tokens of a sample become one vector.
@@ -102,6 +114,9 @@ impl Default for ProbeConfig {
             network: Network::Target,
             attentive: AttentiveConfig::default(),
             fine_tune: FineTuneConfig::default(),
+            svm: SvmConfig::default(),
+            few_shot: FewShotConfig::default(),
+            parts: PartsConfig::default(),
         }
     }
 }
@@ -124,6 +139,9 @@ impl ProbeConfig {
             return Err(Error::config("probe.shares", format!("{:?} must lie above 0 and at most at 1", self.shares)));
         }
         self.attentive.check()?;
-        self.fine_tune.check()
+        self.fine_tune.check()?;
+        self.svm.check()?;
+        self.few_shot.check()?;
+        self.parts.check()
     }
 }

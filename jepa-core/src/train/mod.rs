@@ -7,6 +7,7 @@ mod learner;
 mod optimizer;
 mod replicas;
 mod run;
+mod samples;
 mod schedule;
 mod session;
 mod trainer;

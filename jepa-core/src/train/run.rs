@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use burn::prelude::*;
 
+use super::samples::Followed;
 use super::{Learner, Outcome, Replicas, RunConfig, Schedule, Session, Work, default_replicas};
 use crate::checkpoint::{self, Disk, State};
 use crate::collapse::Diagnostics;
@@ -36,6 +37,7 @@ pub(super) struct Run<'a, V: Variant> {
     pub(super) untrained_std: Option<f64>,
     pub(super) failed_saves: usize,
     pub(super) clock: VecDeque<(Instant, usize)>,
+    pub(super) followed: Option<Followed<V>>,
 }
 
 impl<'a, V: Variant> Run<'a, V> {
@@ -120,6 +122,7 @@ impl<'a, V: Variant> Run<'a, V> {
             untrained_std: None,
             failed_saves: 0,
             clock: VecDeque::new(),
+            followed: None,
         };
         let mut parameters = 0;
         params::visit(&run.untrained, |leaf, _| parameters += if leaf.role() == Role::Frozen { 0 } else { leaf.len() });
@@ -209,6 +212,7 @@ impl<'a, V: Variant> Run<'a, V> {
         if every == 0 || !(step == 1 || step.is_multiple_of(every) || step == self.config.run.steps) {
             return Ok(());
         }
+        self.show(step);
         let samples = probe::readable(self.source.as_ref(), 256);
         if samples.len() < 2 {
             if step == 1 {

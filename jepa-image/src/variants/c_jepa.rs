@@ -106,6 +106,10 @@ impl Variant for CJepa {
         self.0.preview(sample)
     }
 
+    fn picture(&self, batch: &PatchBatch) -> Option<Preview> {
+        self.0.picture(batch)
+    }
+
     fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
         let imported = IJepa::import(foreign)?;
         Ok(Imported { config: with_objective(imported.config), ..imported })

@@ -137,6 +137,11 @@ impl Variant for IJepa {
         preview::preview(picture.as_ref().unwrap_or(sample), self.patches.rows, self.patches.columns)
     }
 
+    fn picture(&self, batch: &PatchBatch) -> Option<Preview> {
+        let picture = self.patches.joined(batch.sample(0));
+        Some(preview::preview(&picture, self.patches.rows, self.patches.columns))
+    }
+
     fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
         weights::import(foreign)
     }
@@ -298,7 +303,7 @@ pub mod presets {
             preset(
                 "small",
                 "minutes on two cores: the built-in Fashion-MNIST images, 0.6 M parameters",
-                fashion(3500, 32, small, narrow),
+                fashion(3000, 32, small, narrow),
             ),
             preset("long", "half an hour on two cores: all of Fashion-MNIST (give its folder with --data)", long),
             preset("tiny", "seconds: for tests", quick),

@@ -6,22 +6,28 @@ use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 
 use super::cloud::Cloud;
-use super::shapes::{CLASSES, Parameters};
+use super::shapes::{CLASSES, Parameters, Solid, first_part};
+use crate::augment::Turn;
 
 /// Version of the generator: shapes of one version never change.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 /// Training shapes of a class.
 const TRAIN: usize = 400;
 /// Test shapes of a class.
 const TEST: usize = 100;
 /// Points of a cloud.
 const POINTS: usize = 1024;
+/// Largest factor by which an axis of a shape is stretched or squeezed, as a power of two.
+const STRETCH: f32 = 0.5;
+/// Largest share of a surface that is out of sight.
+const HIDDEN: f32 = 0.3;
 /// Largest standard deviation of the noise, over the distance of the farthest point from the mean.
 const NOISE: f32 = 0.02;
 
-/// Synthetic clouds of 1,024 points: 20 classes of CAD shapes, 400 for training and 100 for testing in each. Sizes and
-/// counts of test shapes come from ranges that no training shape has. Every cloud is turned about the vertical axis y
-/// and has noise of 0 to 2 % of its radius.
+/// Synthetic clouds of 1,024 points with part labels: 20 classes of CAD shapes, 400 for training and 100 for testing in
+/// each. Sizes, stretches and counts of test shapes come from ranges that no training shape has. Every shape is
+/// stretched along its axes, lies in a random pose, is cut off on the side away from the observer (0 to 30 % of its
+/// surface), and has noise of 0 to 2 % of its radius.
 #[derive(Debug)]
 pub struct Builtin {
     split: Split,
@@ -31,7 +37,7 @@ pub struct Builtin {
 impl Builtin {
     /// One part; nothing is computed yet.
     pub fn open(split: Split) -> Self {
-        Self { split, classes: CLASSES.iter().map(|(name, _)| (*name).to_owned()).collect() }
+        Self { split, classes: CLASSES.iter().map(|class| class.name.to_owned()).collect() }
     }
 
     fn each(&self) -> usize {
@@ -53,6 +59,13 @@ impl Builtin {
         let key = self.split as u64 * (TRAIN * CLASSES.len()) as u64 + index as u64;
         Parameters::new(self.split, Stream::new(VERSION, Purpose::Synthesis, key, 0))
     }
+
+    /// The solid of cloud `index`, stretched.
+    fn solid(&self, index: usize, parameters: &mut Parameters) -> Solid {
+        let solid = (CLASSES[class(index)].make)(parameters);
+        let stretch: [f32; 3] = std::array::from_fn(|_| parameters.size(-STRETCH, STRETCH).exp2());
+        solid.mapped(|corner| std::array::from_fn(|axis| stretch[axis] * corner[axis]))
+    }
 }
 
 impl Source for Builtin {
@@ -67,21 +80,33 @@ impl Source for Builtin {
             return Err(Error::data("builtin", super::no_such(index, self.len())));
         }
         let mut parameters = self.parameters(index);
-        let make = CLASSES[index % CLASSES.len()].1;
-        let mesh = make(&mut parameters).mesh().map_err(|problem| Error::data(self.name(index), problem))?;
+        let solid = self.solid(index, &mut parameters);
+        let (mesh, parts) = solid.mesh().map_err(|problem| Error::data(self.name(index), problem))?;
         let draw = parameters.stream();
-        let cloud = mesh.sample(POINTS, draw)?;
+        let hidden = HIDDEN * draw.uniform();
+        let (cloud, triangles) = mesh.sample_numbered((POINTS as f32 / (1.0 - hidden)).ceil() as usize, draw)?;
         let mut points = cloud.points().to_vec();
-        crate::augment::rotate(&mut points, draw.between(-std::f32::consts::PI, std::f32::consts::PI));
+        Turn::random(draw).apply(&mut points);
+        // The observer looks along z; what is farthest from him is not seen. The others keep their random order.
+        let mut depths: Vec<f32> = points.iter().map(|point| point[2]).collect();
+        let (_, limit, _) = depths.select_nth_unstable_by(POINTS - 1, f32::total_cmp);
+        let limit = *limit;
+        let first = first_part(class(index));
+        let (mut points, parts): (Vec<[f32; 3]>, Vec<u32>) = points
+            .into_iter()
+            .zip(triangles.into_iter().map(|triangle| first + parts[triangle as usize]))
+            .filter(|(point, _)| point[2] <= limit)
+            .take(POINTS)
+            .unzip();
         let deviation = NOISE * draw.uniform() * radius(&points);
         for value in points.as_flattened_mut() {
             *value += deviation * draw.normal();
         }
-        Cloud::new(points)
+        Cloud::new(points)?.with_parts(parts)
     }
 
     fn label(&self, index: usize) -> Option<u32> {
-        (index < self.len()).then_some((index % CLASSES.len()) as u32)
+        (index < self.len()).then_some(class(index) as u32)
     }
 
     fn classes(&self) -> &[String] {
@@ -89,20 +114,27 @@ impl Source for Builtin {
     }
 
     fn name(&self, index: usize) -> String {
-        let class = CLASSES[index % CLASSES.len()].0;
+        let class = CLASSES[class(index)].name;
         format!("synthetic {class} {} ({} part)", index / CLASSES.len(), self.part())
     }
 
     fn describe(&self) -> String {
         format!(
             "built-in synthetic CAD shapes, generator version {VERSION}: {} {} clouds of {POINTS} points, {} in each of \
-             {} classes; training and test shapes have sizes from disjoint ranges",
+             {} classes, in any pose and partly hidden; training and test shapes have sizes from disjoint ranges",
             self.len(),
             self.part(),
             self.each(),
             CLASSES.len(),
         )
     }
+}
+
+/// The class of cloud `index`. Each run of twenty holds every class once, in an order of its own, so that evenly spaced
+/// clouds are of all classes whatever their distance.
+fn class(index: usize) -> usize {
+    let run = (index / CLASSES.len()) as u64;
+    Stream::new(VERSION, Purpose::Order, run, 0).permutation(CLASSES.len())[index % CLASSES.len()] as usize
 }
 
 /// Distance of the farthest point from the mean.
@@ -128,6 +160,12 @@ mod tests {
                 per_class[label] += 1;
             }
             assert_eq!(per_class, [count / 20; 20]);
+            for step in [2, 5, 10, 20, 40] {
+                let mut met: Vec<u32> = (0..count).step_by(step).filter_map(|index| source.label(index)).collect();
+                met.sort_unstable();
+                met.dedup();
+                assert_eq!(met.len(), 20, "every {step}th cloud");
+            }
             assert!(source.describe().contains("synthetic"), "{}", source.describe());
             assert!(source.label(count).is_none() && source.read(count).is_err());
         }
@@ -140,8 +178,23 @@ mod tests {
             for index in 0..400 {
                 let cloud = source.read(index).unwrap();
                 let radius = radius(cloud.points());
-                assert!(cloud.len() == 1024 && (0.2..2.0).contains(&radius), "{}: {radius}", source.name(index));
+                assert!(cloud.len() == 1024 && (0.1..3.0).contains(&radius), "{}: {radius}", source.name(index));
             }
+        }
+    }
+
+    #[test]
+    fn parts_belong_to_the_class_and_every_part_is_seen() {
+        let source = Builtin::open(Split::Train);
+        for (number, about) in CLASSES.iter().enumerate() {
+            let mut seen = vec![false; about.parts as usize];
+            for index in (0..200).filter(|index| class(*index) == number) {
+                let cloud = source.read(index).unwrap();
+                for part in cloud.parts().unwrap() {
+                    seen[(part - first_part(number)) as usize] = true;
+                }
+            }
+            assert!(seen.iter().all(|seen| *seen), "{}: {seen:?}", about.name);
         }
     }
 
@@ -160,13 +213,13 @@ mod tests {
             (0..source.len())
                 .map(|index| {
                     let mut parameters = source.parameters(index);
-                    let _ = CLASSES[index % CLASSES.len()].1(&mut parameters);
+                    let _ = source.solid(index, &mut parameters);
                     parameters.drawn
                 })
                 .collect::<Vec<_>>()
         };
         let band = |(place, whole): &(f32, bool)| (if *whole { *place } else { place * 5.0 }) as usize % 2;
-        assert!(drawn(Split::Train).iter().all(|d| d.len() >= 2 && d.iter().all(|p| band(p) == 0)));
-        assert!(drawn(Split::Test).iter().all(|d| d.len() >= 2 && d.iter().all(|p| band(p) == 1)));
+        assert!(drawn(Split::Train).iter().all(|d| d.len() >= 5 && d.iter().all(|p| band(p) == 0)));
+        assert!(drawn(Split::Test).iter().all(|d| d.len() >= 5 && d.iter().all(|p| band(p) == 1)));
     }
 }

@@ -56,8 +56,14 @@ impl Mesh {
 
     /// Draws `count` points independently and uniformly by area, with the normals of their triangles (length 1).
     pub fn sample(&self, count: usize, draw: &mut impl Draw) -> Result<Cloud> {
+        Ok(self.sample_numbered(count, draw)?.0)
+    }
+
+    /// [`Self::sample`], and the number of the triangle each point lies on.
+    pub fn sample_numbered(&self, count: usize, draw: &mut impl Draw) -> Result<(Cloud, Vec<u32>)> {
         let mut points = Vec::with_capacity(count);
         let mut normals = Vec::with_capacity(count);
+        let mut numbers = Vec::with_capacity(count);
         for _ in 0..count {
             let at = unit(draw) * self.area();
             let number = self.areas.partition_point(|area| *area <= at).min(self.triangles.len() - 1);
@@ -72,8 +78,10 @@ impl Mesh {
             let normal = cross(ab, ac);
             let length = length(normal);
             normals.push(if length > 0.0 { normal.map(|n| (n / length) as f32) } else { [0.0; 3] });
+            numbers.push(number as u32);
         }
-        Cloud::checked(points, Some(normals), None).map_err(|problem| Error::data("mesh", problem))
+        let cloud = Cloud::checked(points, Some(normals), None).map_err(|problem| Error::data("mesh", problem))?;
+        Ok((cloud, numbers))
     }
 }
 

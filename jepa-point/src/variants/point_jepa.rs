@@ -25,20 +25,20 @@ use jepa_core::jepa::TargetSource;
 use jepa_core::masked::transformer_flops;
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, NoiseConfig, PredictorConfig};
 use jepa_core::objective::{DistanceConfig, ObjectiveConfig};
-use jepa_core::plugin::{Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
-use jepa_core::probe::{Network, Pool, ProbeConfig};
+use jepa_core::plugin::{Description, Draws, Elements, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::probe::{Network, Pool, ProbeConfig, SvmConfig, SvmLoss};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
 use jepa_core::train::{AdamWConfig, DecayRule, MomentumLaw, RateLaw, ScheduleConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::augment::{AugmentConfig, Pose};
+use crate::augment::AugmentConfig;
 use crate::data::{self, Cloud};
 use crate::masks::{BlockConfig, Blocks};
-use crate::network::{GroupBatch, PointNetworks};
+use crate::network::{GroupBatch, PointNetworks, TokenizerConfig};
 use crate::tokens::GroupConfig;
-use crate::{preview, weights};
+use crate::{preview, tokens, weights};
 
 jepa_core::register!(PointJepa);
 
@@ -52,6 +52,9 @@ pub struct PointJepaConfig {
     pub groups: GroupConfig,
     /// Which groups are seen, which predicted.
     pub blocks: BlockConfig,
+    /// From a group to a token.
+    #[serde(default)]
+    pub tokenizer: TokenizerConfig,
     /// Context and target encoder.
     pub encoder: EncoderConfig,
     /// What the context encoder drops in training.
@@ -100,6 +103,7 @@ impl Variant for PointJepa {
     fn new(config: &PointJepaConfig) -> Result<Self> {
         config.augment.check("model.augment")?;
         config.groups.check("model.groups", config.augment.points)?;
+        config.tokenizer.check("model.tokenizer")?;
         config.encoder.check("model.encoder")?;
         config.encoder_noise.check("model.encoder_noise")?;
         config.predictor_noise.check("model.predictor_noise")?;
@@ -114,7 +118,7 @@ impl Variant for PointJepa {
         PointNetworks {
             encoder_noise: self.config.encoder_noise,
             predictor_noise: self.config.predictor_noise,
-            ..PointNetworks::new(&mut init, &self.config.encoder, &self.config.predictor)
+            ..PointNetworks::new(&mut init, self.config.tokenizer, &self.config.encoder, &self.config.predictor)
         }
     }
 
@@ -126,34 +130,47 @@ impl Variant for PointJepa {
         // One pose and one choice of blocks for the whole batch, as in the official code.
         let pose = self.config.augment.pose(&mut draws.masks(1));
         let (_, selection) = self.blocks.draw(&mut draws.masks(0))?;
-        let starts: Vec<[usize; 2]> = samples
-            .iter()
-            .enumerate()
-            .map(|(i, cloud)| {
-                let mut draw = draws.augment(i);
-                [self.config.augment.start(cloud.len(), &mut draw), draw.below(self.config.augment.points)]
-            })
-            .collect();
+        let augment = &self.config.augment;
         let masks = selection.masks(samples.len(), self.blocks.tokens())?;
-        self.collate(&samples, &starts, Some(&pose), Some(masks))
+        let clouds = samples.iter().enumerate().map(|(i, cloud)| {
+            let mut draw = draws.augment(i);
+            let (start, first) = (augment.start(cloud.len(), &mut draw), draw.below(augment.points));
+            let mut points = augment.apply(cloud.points(), start, &pose)?;
+            if let Some(turn) = augment.tumbled(&mut draw) {
+                turn.apply(&mut points);
+            }
+            Ok((points, first))
+        });
+        self.collate(clouds, Some(masks))
     }
 
     fn clean(&self, samples: &[Cloud], view: u64) -> Result<GroupBatch> {
-        // The official evaluation starts its two samplings anywhere; view 0 starts at the first point.
-        let starts: Vec<[usize; 2]> = (0..samples.len() as u64)
-            .map(|i| {
-                let mut draw = Stream::new(view, Purpose::Probe, i, 0);
-                let mut start = |points| if view == 0 { 0 } else { draw.below(points) };
-                [start(samples[i as usize].len()), start(self.config.augment.points)]
-            })
-            .collect();
-        self.collate(samples, &starts, None, None)
+        let augment = &self.config.augment;
+        let clouds = samples.iter().enumerate().map(|(i, cloud)| {
+            let [start, first] = self.starts(cloud, view, i);
+            Ok((augment.clean(cloud.points(), start)?, first))
+        });
+        self.collate(clouds, None)
     }
 
     fn raw(&self, sample: &Cloud) -> Result<Vec<f32>> {
         // A cloud has no order: its points are sorted along the axes they spread on, and thinned out.
         let points = self.config.augment.clean(sample.points(), 0)?;
         Ok(sorted_coordinates(&points))
+    }
+
+    fn elements(&self, sample: &Cloud) -> Result<Option<Elements>> {
+        let Some(parts) = sample.parts() else { return Ok(None) };
+        let [start, first] = self.starts(sample, 0, 0);
+        let kept = self.config.augment.kept(sample.points(), start)?;
+        let points = self.config.augment.clean(sample.points(), start)?;
+        let centres = self.config.groups.cut(&points, first)?.centres;
+        Ok(Some(Elements {
+            labels: kept.into_iter().map(|index| parts[index]).collect(),
+            around: tokens::around(&points, &centres),
+            values: points.into_flattened(),
+            width: 3,
+        }))
     }
 
     fn preview(&self, sample: &Cloud) -> Preview {
@@ -177,8 +194,10 @@ impl Variant for PointJepa {
         let mean = |i: usize| lengths.iter().map(|l| l[i]).sum::<f64>() / lengths.len().max(1) as f64;
         let (context, block, tokens) = (mean(0), mean(1), groups.groups as f64);
         let width = encoder.width as f64;
-        let maps = 3.0 * 128.0 + 128.0 * 256.0 + 256.0 * 512.0 + 512.0 * width;
-        let tokenise = 2.0 * tokens * (groups.size as f64 * maps + 256.0 * 512.0);
+        let TokenizerConfig { first, local, second } = self.config.tokenizer;
+        let [first, local, second] = [first, local, second].map(|width| width as f64);
+        let maps = 3.0 * first + first * local + local * second + second * width;
+        let tokenise = 2.0 * tokens * (groups.size as f64 * maps + local * second);
         let encode = |tokens| transformer_flops(tokens, encoder.width, encoder.depth, encoder.mlp_ratio);
         let predict = self.config.blocks.targets as f64
             * transformer_flops(context + block, predictor.width, predictor.depth, 4.0);
@@ -199,25 +218,28 @@ fn sorted_coordinates(points: &[[f32; 3]]) -> Vec<f32> {
 }
 
 impl PointJepa {
+    /// Where the two samplings of a clean cloud start. The official evaluation starts them anywhere; view 0 starts at
+    /// the first point.
+    fn starts(&self, cloud: &Cloud, view: u64, place: usize) -> [usize; 2] {
+        let mut draw = Stream::new(view, Purpose::Probe, place as u64, 0);
+        [cloud.len(), self.config.augment.points].map(|points| if view == 0 { 0 } else { draw.below(points) })
+    }
+
+    /// Clouds, each with the point its centres start from, cut and put together.
     fn collate(
         &self,
-        clouds: &[Cloud],
-        starts: &[[usize; 2]],
-        pose: Option<&Pose>,
+        clouds: impl ExactSizeIterator<Item = Result<(Vec<[f32; 3]>, usize)>>,
         masks: Option<jepa_core::masks::MaskSet>,
     ) -> Result<GroupBatch> {
-        let PointJepaConfig { augment, groups, .. } = &self.config;
-        let (mut values, mut centres) = (Vec::new(), Vec::new());
-        for (cloud, [subsample, first]) in clouds.iter().zip(starts) {
-            let points = match pose {
-                Some(pose) => augment.apply(cloud.points(), *subsample, pose)?,
-                None => augment.clean(cloud.points(), *subsample)?,
-            };
+        let groups = &self.config.groups;
+        let (mut values, mut centres, count) = (Vec::new(), Vec::new(), clouds.len());
+        for cloud in clouds {
+            let (points, first) = cloud?;
             let cut = groups.cut(&points, first % points.len().max(1))?;
             values.extend(cut.values);
             centres.extend(cut.centres.as_flattened());
         }
-        GroupBatch::new(values, centres, [clouds.len(), groups.groups, groups.size], masks)
+        GroupBatch::new(values, centres, [count, groups.groups, groups.size], masks)
             .map_err(|e| Error::config("model", e.to_string()))
     }
 }
@@ -263,11 +285,17 @@ pub mod presets {
                 regularisers: Vec::new(),
             },
             guard: Default::default(),
-            probe: ProbeConfig { pool: Pool::MaxMean, network: Network::Student, ..Default::default() },
+            probe: ProbeConfig {
+                pool: Pool::MaxMean,
+                network: Network::Student,
+                svm: SvmConfig { c: 0.012, standardise: false, loss: SvmLoss::Hinge, ..Default::default() },
+                ..Default::default()
+            },
             model: PointJepaConfig {
                 augment: AugmentConfig::default(),
                 groups: GroupConfig::default(),
                 blocks: BlockConfig::default(),
+                tokenizer: TokenizerConfig::default(),
                 encoder: EncoderConfig { width: 384, depth: 12, heads: 6, mlp_ratio: 4.0, eps: 1e-5 },
                 encoder_noise: NoiseConfig { dropout: 0.1, attention: 0.05, path: 0.25, path_grows: true },
                 predictor: PredictorConfig { width: 192, depth: 6, heads: 6 },

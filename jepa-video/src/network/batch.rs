@@ -51,9 +51,9 @@ impl VideoBatch {
         self.rows.shape()
     }
 
-    /// The masks, one set a generator.
-    pub fn masks(&self) -> &[MaskSet] {
-        self.rows.masks()
+    /// The tubelets of one row, row-major [tokens, values a tubelet].
+    pub fn row(&self, index: usize) -> &[f32] {
+        self.rows.sample(index)
     }
 
     /// The tubelets on a device: [rows, tokens, values a tubelet].
@@ -65,6 +65,10 @@ impl VideoBatch {
 impl Batch for VideoBatch {
     fn len(&self) -> usize {
         self.rows.len() / self.segments
+    }
+
+    fn masks(&self) -> &[MaskSet] {
+        self.rows.masks()
     }
 
     fn shard(&self, range: Range<usize>) -> Self {

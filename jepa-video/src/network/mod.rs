@@ -23,6 +23,8 @@ use jepa_core::error::{Error, Result};
 use jepa_core::jepa::{Batch as _, Forward, Jepa, Pair, Step};
 use jepa_core::masks::{Mask, MaskSet, gather};
 use jepa_core::nn::normalise;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What the predictor sees of the context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,17 @@ pub enum ContextPath {
     Gathered,
 }
 
+/// What a network predicts of a hidden tubelet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Predicts {
+    /// Its features by the target encoder.
+    #[default]
+    Features,
+    /// Its pixels: not a JEPA, the same network to compare one with.
+    Pixels,
+}
+
 /// V-JEPA and what came after it.
 #[derive(Module, Debug)]
 pub struct VideoJepa {
@@ -41,6 +54,9 @@ pub struct VideoJepa {
     pub encoder: VideoEncoder,
     /// Pred.
     pub predictor: VideoPredictor,
+    /// What it predicts.
+    #[module(skip)]
+    pub predicts: Predicts,
 }
 
 impl VideoJepa {
@@ -62,11 +78,9 @@ impl VideoJepa {
         let (predicted, seen) = self.predictor.forward(context.clone(), layout, visible, hidden, generator);
         (context, predicted, seen)
     }
-}
 
-impl VideoJepa {
     /// How far each row of a clean batch is from what its first `seen` times made the networks expect: the mean L1
-    /// between prediction and normalised target at all later times, `[rows]`. The context encoder sees the first times
+    /// between prediction and target (normalised features, or pixels) at all later times, `[rows]`. The context encoder sees the first times
     /// alone; `target` sees the whole row.
     pub fn surprise(
         &self,
@@ -87,7 +101,10 @@ impl VideoJepa {
             Mask::new(&vec![tokens.collect(); batch.shape()[0]], layout.tokens()).map(|mask| vec![mask])
         };
         let masks = MaskSet { context: mask(0..border)?, target: mask(border..end)? };
-        let whole = target.normalised(target.forward(tubelets.clone(), layout));
+        let whole = match self.predicts {
+            Predicts::Features => target.normalised(target.forward(tubelets.clone(), layout)),
+            Predicts::Pixels => tubelets.clone(),
+        };
         let (_, predicted, _) = self.predict(tubelets, layout, &masks, generator, ContextPath::Alone);
         let distance = (predicted - gather(whole, &masks.target)).abs();
         Ok(distance.mean_dim(2).mean_dim(1).reshape([batch.shape()[0]]))
@@ -104,7 +121,10 @@ impl Jepa for VideoJepa {
 
     fn forward(&self, target: &VideoEncoder, batch: &VideoBatch, step: &Step) -> Forward {
         let (tubelets, layout) = (batch.upload(&step.device), batch.layout());
-        let whole = target.forward(tubelets.clone(), layout);
+        let whole = match self.predicts {
+            Predicts::Features => target.forward(tubelets.clone(), layout),
+            Predicts::Pixels => tubelets.clone(),
+        };
         let mut context_loss: Option<Tensor<1>> = None;
         let parts = batch.masks().iter().enumerate().map(|(generator, masks)| {
             let (s_x, predicted, seen) = self.predict(tubelets.clone(), layout, masks, generator, ContextPath::Alone);

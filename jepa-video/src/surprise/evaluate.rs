@@ -5,11 +5,12 @@ use std::path::Path;
 use jepa_core::data::DataSpec;
 use jepa_core::error::{Error, Result};
 use jepa_core::plugin::Evaluated;
+use jepa_core::train::Replicas;
 
 use super::curve::{self, Track};
 use super::pairs::{self, Movie, MoviePair};
 use super::report::Report;
-use super::windows::{Observer, Protocol};
+use super::windows::{Observer, Protocol, Shape};
 use crate::scenes::Concept;
 
 /// What [`evaluate`] can be asked to look at.
@@ -23,15 +24,20 @@ const CALIBRATION: u64 = 20;
 /// The table of `observers`, the trained one first, and a picture of the first pair of every concept as the trained one
 /// sees it. `data` is `scenes` (the default) or `intphys:PATH`, `grasp:PATH`, `inflevel:PATH`. The context length is the
 /// middle one of the protocol: it is not chosen on these videos.
-pub fn evaluate(data: Option<&str>, tubelet: usize, observers: &[(&str, &dyn Observer)]) -> Result<Evaluated> {
+pub fn evaluate(
+    data: Option<&str>,
+    shape: Shape,
+    observers: &[(&str, &dyn Observer)],
+    workers: &Replicas,
+) -> Result<Evaluated> {
     let (protocol, pairs, calibration) = open(data.unwrap_or("scenes"))?;
-    protocol.check(tubelet)?;
-    let place = protocol.contexts.len() / 2;
-    let context = protocol.contexts.get(place).copied();
+    protocol.check(shape)?;
+    let context = protocol.contexts.get(protocol.contexts.len() / 2).copied();
+    let protocol = Protocol { contexts: context.into_iter().collect(), ..protocol };
     let mut report = Report::new(protocol.clone(), context)?;
     let mut files = Vec::new();
     for (at, (name, observer)) in observers.iter().enumerate() {
-        let measured = report.add(name, *observer, &pairs, &calibration)?;
+        let measured = report.add(name, *observer, &pairs, &calibration, workers)?;
         let mut drawn: Vec<&str> = Vec::new();
         for (pair, [possible, impossible]) in pairs.iter().zip(&measured).filter(|_| at == 0) {
             if drawn.contains(&pair.concept.as_str()) {
@@ -41,7 +47,7 @@ pub fn evaluate(data: Option<&str>, tubelet: usize, observers: &[(&str, &dyn Obs
             let clips = [pair.possible.read(&protocol)?, pair.impossible.read(&protocol)?];
             let track = |movie: &'_ Movie| format!("{}: {}", pair.concept, movie.name);
             let names = [track(&pair.possible), track(&pair.impossible)];
-            let curves = [possible.curve(place), impossible.curve(place)].map(Option::unwrap_or_default);
+            let curves = [possible.curve(0), impossible.curve(0)].map(Option::unwrap_or_default);
             let tracks = [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: curves[i] });
             let png = curve::draw(&tracks, &protocol, context.unwrap_or(0))?;
             files.push((format!("{}.png", pair.concept), png));
@@ -80,11 +86,13 @@ mod tests {
     use super::*;
     use crate::data::Clip;
 
+    const SHAPE: Shape = Shape { frames: 16, tubelet: 2 };
+
     #[test]
     fn the_rendered_scenes_give_a_table_and_a_picture_of_every_concept() {
         // Knows nothing: every window surprises alike, so that no pair is right.
         let blind = |windows: &[Clip], _: usize| -> Result<Vec<f32>> { Ok(vec![1.0; windows.len()]) };
-        let found = evaluate(None, 2, &[("blind", &blind)]).unwrap();
+        let found = evaluate(None, SHAPE, &[("blind", &blind)], &Replicas::new(2).unwrap()).unwrap();
         let names: Vec<&str> = found.files.iter().map(|(name, _)| name.as_str()).collect();
         let expected = Concept::ALL.map(|concept| format!("{}.png", concept.name()));
         assert_eq!(names, expected);
@@ -98,11 +106,17 @@ mod tests {
 
     #[test]
     fn unusable_data_says_what_would_be_usable() {
+        let workers = Replicas::new(1).unwrap();
         let blind = |windows: &[Clip], _: usize| -> Result<Vec<f32>> { Ok(vec![1.0; windows.len()]) };
         for (data, expected) in [("intphys:", "intphys:PATH"), ("cats", "grasp"), ("grasp:/nowhere", "/nowhere")] {
-            let error = evaluate(Some(data), 2, &[("blind", &blind)]).unwrap_err().to_string();
+            let error = evaluate(Some(data), SHAPE, &[("blind", &blind)], &workers).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        assert!(evaluate(None, 4, &[("blind", &blind)]).unwrap_err().to_string().contains("multiples of 4"));
+        for (shape, expected) in
+            [(Shape { tubelet: 4, ..SHAPE }, "multiples of 4"), (Shape { frames: 8, ..SHAPE }, "clip.frames=16")]
+        {
+            let error = evaluate(None, shape, &[("blind", &blind)], &workers).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

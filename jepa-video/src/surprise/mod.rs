@@ -25,4 +25,4 @@ pub use report::{ConceptFigures, Report, Row};
 pub use scores::{
     Interval, Reduction, Surprises, auprc, auroc, bootstrap, quantile, relative_accuracy, single_accuracy,
 };
-pub use windows::{Observer, Protocol};
+pub use windows::{Observer, Protocol, Shape};

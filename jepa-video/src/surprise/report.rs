@@ -1,6 +1,7 @@
 //! All concepts in one table, beside the baselines.
 
 use jepa_core::error::{Error, Result};
+use jepa_core::train::Replicas;
 use serde::Serialize;
 
 use super::pairs::MoviePair;
@@ -67,15 +68,15 @@ impl Report {
         observer: &dyn Observer,
         pairs: &[MoviePair],
         calibration: &[super::Movie],
+        workers: &Replicas,
     ) -> Result<Vec<[Surprises; 2]>> {
         let measure = |movie: &super::Movie| self.protocol.measure(&movie.read(&self.protocol)?, observer);
-        let known = calibration.iter().map(measure).collect::<Result<Vec<_>>>()?;
+        let known = workers.map(calibration.iter().collect(), measure)?;
         let known = known.iter().map(|s| self.score(s, Reduction::Max)).collect::<Result<Vec<_>>>()?;
         let threshold = quantile(&known, THRESHOLD);
-        let measured = pairs
-            .iter()
-            .map(|pair| Ok([measure(&pair.possible)?, measure(&pair.impossible)?]))
-            .collect::<Result<Vec<_>>>()?;
+        let measured = workers.map(pairs.iter().collect(), |pair: &MoviePair| {
+            Ok([measure(&pair.possible)?, measure(&pair.impossible)?])
+        })?;
         let mut names: Vec<&str> = Vec::new();
         for pair in pairs {
             if !names.contains(&pair.concept.as_str()) {
@@ -169,7 +170,8 @@ mod tests {
         let protocol = Protocol { contexts: vec![4], ..Protocol::scenes() };
         let mut report = Report::new(protocol.clone(), Some(4)).unwrap();
         let calibration = pairs::calibration(&[Concept::Permanence], 5);
-        report.add("change", &change, &movies, &calibration).unwrap();
+        let workers = Replicas::new(2).unwrap();
+        report.add("change", &change, &movies, &calibration, &workers).unwrap();
         // An oracle: reads off which frames are those of impossible scenes.
         let impossible: Vec<Vec<u8>> = movies
             .iter()
@@ -185,7 +187,7 @@ mod tests {
             let seen = |w: &Clip| (0..w.frames).filter(|t| impossible.iter().any(|f| w.frame(*t) == Some(f))).count();
             Ok(windows.iter().map(|w| seen(w) as f32).collect())
         };
-        report.add("oracle", &oracle, &movies, &[]).unwrap();
+        report.add("oracle", &oracle, &movies, &[], &workers).unwrap();
         let [blind, knowing] = [&report.rows[0], &report.rows[1]];
         assert!(knowing.concepts.iter().all(|c| c.relative.value == 1.0 && c.auroc.value == 1.0 && c.single.is_none()));
         assert!(blind.concepts.iter().all(|c| c.relative.value < 0.95 && c.single.is_some()), "{report}");

@@ -8,15 +8,24 @@ use crate::data::Clip;
 
 /// What a window's surprise is: given windows of one length and how many of their first frames are seen, the mean
 /// distance between what is predicted of the other frames and what they are, one number a window.
-pub trait Observer {
+pub trait Observer: Sync {
     /// Surprises of `windows`, of which the first `context` frames are seen.
     fn surprise(&self, windows: &[Clip], context: usize) -> Result<Vec<f32>>;
 }
 
-impl<F: Fn(&[Clip], usize) -> Result<Vec<f32>>> Observer for F {
+impl<F: Fn(&[Clip], usize) -> Result<Vec<f32>> + Sync> Observer for F {
     fn surprise(&self, windows: &[Clip], context: usize) -> Result<Vec<f32>> {
         self(windows, context)
     }
+}
+
+/// What of a clip a network reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Frames of a clip.
+    pub frames: usize,
+    /// Frames of a token.
+    pub tubelet: usize,
 }
 
 /// How videos are cut into windows.
@@ -53,8 +62,15 @@ impl Protocol {
         Self::intphys()
     }
 
-    /// Whether the numbers make sense for a network with `tubelet` frames a token.
-    pub fn check(&self, tubelet: usize) -> Result<()> {
+    /// Whether the numbers make sense for a network of this shape.
+    pub fn check(&self, Shape { frames, tubelet }: Shape) -> Result<()> {
+        if frames != self.frames {
+            let problem = format!(
+                "windows have {} frames, the networks read clips of {frames}; train with model.view.clip.frames={}",
+                self.frames, self.frames
+            );
+            return Err(Error::config("surprise", problem));
+        }
         let fits = |context: &usize| *context > 0 && *context < self.frames && context.is_multiple_of(tubelet.max(1));
         if self.step == 0 || self.stride == 0 || self.contexts.is_empty() || !self.contexts.iter().all(fits) {
             let problem = format!(
@@ -122,9 +138,11 @@ mod tests {
 
     #[test]
     fn contexts_that_cut_a_tubelet_are_refused() {
-        assert!(Protocol::inflevel().check(2).is_ok());
+        let shape = Shape { frames: 16, tubelet: 2 };
+        assert!(Protocol::inflevel().check(Shape { frames: 32, ..shape }).is_ok());
+        assert!(Protocol::inflevel().check(shape).unwrap_err().to_string().contains("clip.frames=32"));
         for contexts in [vec![], vec![0], vec![3], vec![16]] {
-            assert!(Protocol { contexts, ..Protocol::intphys() }.check(2).is_err());
+            assert!(Protocol { contexts, ..Protocol::intphys() }.check(shape).is_err());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One variant a file.
 
+mod physics;
 mod recipe;
 
 pub mod v_jepa;

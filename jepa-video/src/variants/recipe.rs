@@ -3,6 +3,7 @@
 use jepa_core::error::{Error, Result};
 use jepa_core::jepa::TargetSource;
 use jepa_core::masked::transformer_flops;
+use jepa_core::masks::Future;
 use jepa_core::nn::{EncoderConfig, PredictorConfig};
 use jepa_core::objective::{DistanceConfig, ObjectiveConfig};
 use jepa_core::picture::CropConfig;
@@ -10,7 +11,7 @@ use jepa_core::train::ScheduleConfig;
 use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
 
 use crate::data::{ClipOptions, SamplingRule};
-use crate::masks::Masks;
+use crate::masks::{MaskConfig, Masks};
 use crate::tokens::Tubelets;
 use crate::view::ViewConfig;
 
@@ -92,6 +93,18 @@ pub(crate) fn scale_down<C>(config: &mut RunConfig<C>, steps: u64, batch: usize)
         momentum: 0.996,
         ..config.schedule
     };
+}
+
+/// Turns a recipe into one for the rendered scenes: one question alone, what comes next.
+pub(crate) fn scenes<C>(config: &mut RunConfig<C>, steps: u64) {
+    scale_down(config, steps, 16);
+    config.data.source = "scenes".into();
+    config.schedule.momentum_final = 1.0;
+}
+
+/// Masks of the rendered scenes.
+pub(crate) fn future() -> Vec<MaskConfig> {
+    vec![MaskConfig::Future(Future { seen: [0.25, 0.5] })]
 }
 
 /// Views of the built-in clips: `frames` of `size` x `size` pixels in tubelets of 2 x 8 x 8. A mirrored clip would move

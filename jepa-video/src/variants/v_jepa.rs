@@ -27,14 +27,17 @@ use jepa_core::data::{DataSpec, Source, Split};
 use jepa_core::error::{Error, Result};
 use jepa_core::nn::positions::Shares;
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig};
-use jepa_core::plugin::{Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::plugin::{Description, Draws, Evaluation, Exported, Format, Imported, Kind, Preset, Preview, Variant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::physics::{self, Forecast};
 use super::recipe;
 use crate::data::{self, Clip};
 use crate::masks::{MaskConfig, Masks};
-use crate::network::{EncoderParts, PlaceConfig, PredictorParts, VideoBatch, VideoEncoder, VideoJepa, VideoPredictor};
+use crate::network::{
+    EncoderParts, PlaceConfig, PredictorParts, Predicts, VideoBatch, VideoEncoder, VideoJepa, VideoPredictor,
+};
 use crate::view::{ViewConfig, Views};
 use crate::{preview, weights};
 
@@ -58,6 +61,9 @@ pub struct VJepaConfig {
     pub mask_tokens: usize,
     /// Law of the initial weights.
     pub init: InitScheme,
+    /// What is predicted; `pixels` with `objective.normalise_targets` left out is the baseline of surprise.
+    #[serde(default)]
+    pub predicts: Predicts,
 }
 
 /// V-JEPA with a checked configuration.
@@ -78,7 +84,10 @@ impl VJepaConfig {
             grid,
             encoder_width: self.encoder.width,
             levels: 1,
-            out: self.encoder.width,
+            out: match self.predicts {
+                Predicts::Features => self.encoder.width,
+                Predicts::Pixels => values,
+            },
             eps: self.encoder.eps,
             mask_tokens: self.mask_tokens,
             mask_token: None,
@@ -94,7 +103,18 @@ impl VJepaConfig {
         VideoJepa {
             encoder: VideoEncoder::new(init, &self.encoder, &encoder),
             predictor: VideoPredictor::new(init, &self.predictor, &predictor),
+            predicts: self.predicts,
         }
+    }
+}
+
+impl Forecast for VJepa {
+    fn view(&self) -> &ViewConfig {
+        &self.config.view
+    }
+
+    fn masks(&self) -> &Masks {
+        &self.masks
     }
 }
 
@@ -163,12 +183,20 @@ impl Variant for VJepa {
         preview::preview(sample, [rows, columns])
     }
 
+    fn picture(&self, batch: &VideoBatch) -> Option<Preview> {
+        Some(self.views.picture(batch.row(0)))
+    }
+
     fn import(foreign: &Foreign) -> Result<Imported<VJepaConfig>> {
         weights::v_jepa::import(foreign)
     }
 
     fn export(&self, target: &Named, student: Option<&Named>, format: Format) -> Result<Vec<Exported>> {
         weights::v_jepa::export(&self.config, target, student, format)
+    }
+
+    fn evaluations() -> Vec<Evaluation<Self>> {
+        vec![physics::surprise()]
     }
 
     fn flops(&self) -> f64 {
@@ -206,6 +234,7 @@ pub mod presets {
             masks: MaskConfig::official(MaskRule::Official),
             mask_tokens: 2,
             init: InitScheme::Official { depth_rescale: false },
+            predicts: Predicts::Features,
         };
         recipe::run(300 * 300, batch, schedule, model)
     }
@@ -232,6 +261,12 @@ pub mod presets {
         let mut tiny = scaled(40, 4, recipe::small_view(4, 32), encoder(48, 2, 2), predictor(48, 1, 2));
         tiny.run.checkpoint_every = 20;
         tiny.run.diagnose_every = 20;
+        let mut scenes = scaled(900, 16, recipe::small_view(16, 64), encoder(96, 4, 4), predictor(96, 3, 4));
+        recipe::scenes(&mut scenes, 900);
+        scenes.model.masks = recipe::future();
+        let mut pixels = scenes.clone();
+        pixels.model.predicts = Predicts::Pixels;
+        pixels.objective.normalise_targets = None;
         let named = |name, about, size: &str, pixels, batch| Preset {
             name,
             about,
@@ -243,6 +278,12 @@ pub mod presets {
                 about: "minutes on two cores: the built-in clips, 8 frames of 64 pixels, 0.6 M parameters",
                 config: scaled(600, 16, recipe::small_view(8, 64), encoder(96, 4, 4), predictor(48, 3, 4)),
             },
+            Preset {
+                name: "scenes",
+                about: "for surprise: what comes next in possible physical scenes (synthetic), 16 frames of 64 pixels",
+                config: scenes,
+            },
+            Preset { name: "scenes-pixels", about: "its baseline: the same network predicts pixels", config: pixels },
             Preset { name: "tiny", about: "seconds: for tests", config: tiny },
             named("vit-t16", "ViT-T/16 at 224, 16 frames, official masks", "vit-t", 224, 3072),
             named("vit-s16", "ViT-S/16 at 224, 16 frames, official masks", "vit-s", 224, 3072),

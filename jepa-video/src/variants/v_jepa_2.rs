@@ -25,15 +25,17 @@ use jepa_core::checkpoint::{Foreign, Named};
 use jepa_core::data::{DataSpec, Source, Split};
 use jepa_core::error::{Error, Result};
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryConfig};
-use jepa_core::plugin::{Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::plugin::{Description, Draws, Evaluation, Exported, Format, Imported, Kind, Preset, Preview, Variant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::physics::{self, Forecast};
 use super::recipe;
 use crate::data::{self, Clip};
 use crate::masks::{MaskConfig, Masks};
 use crate::network::{
-    ContextConfig, EncoderParts, PlaceConfig, PredictorParts, VideoBatch, VideoEncoder, VideoJepa, VideoPredictor,
+    ContextConfig, EncoderParts, PlaceConfig, PredictorParts, Predicts, VideoBatch, VideoEncoder, VideoJepa,
+    VideoPredictor,
 };
 use crate::view::{ViewConfig, Views};
 use crate::{preview, weights};
@@ -130,7 +132,18 @@ impl VJepa2Config {
         VideoJepa {
             encoder: VideoEncoder::new(init, &self.encoder, &encoder),
             predictor: VideoPredictor::new(init, &self.predictor, &predictor),
+            predicts: Predicts::Features,
         }
+    }
+}
+
+impl Forecast for VJepa2 {
+    fn view(&self) -> &ViewConfig {
+        &self.config.view
+    }
+
+    fn masks(&self) -> &Masks {
+        &self.masks
     }
 }
 
@@ -223,12 +236,20 @@ impl Variant for VJepa2 {
         preview::preview(sample, [rows, columns])
     }
 
+    fn picture(&self, batch: &VideoBatch) -> Option<Preview> {
+        Some(self.views.picture(batch.row(0)))
+    }
+
     fn import(foreign: &Foreign) -> Result<Imported<VJepa2Config>> {
         weights::v_jepa_2::import(foreign)
     }
 
     fn export(&self, target: &Named, student: Option<&Named>, format: Format) -> Result<Vec<Exported>> {
         weights::v_jepa_2::export(&self.config, target, student, format)
+    }
+
+    fn evaluations() -> Vec<Evaluation<Self>> {
+        vec![physics::surprise()]
     }
 
     fn flops(&self) -> f64 {

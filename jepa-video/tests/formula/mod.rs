@@ -11,7 +11,9 @@ use jepa_core::masks::{Mask, MaskSet};
 use jepa_core::nn::positions::Shares;
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryConfig, RotaryForm};
 use jepa_core::recorded::Recorded;
-use jepa_video::network::{EncoderParts, PlaceConfig, PredictorParts, VideoEncoder, VideoJepa, VideoPredictor};
+use jepa_video::network::{
+    EncoderParts, PlaceConfig, PredictorParts, Predicts, VideoEncoder, VideoJepa, VideoPredictor,
+};
 
 pub(crate) const TABLE: PlaceConfig = PlaceConfig::Table { shares: Shares::Uniform };
 pub(crate) const TILED: PlaceConfig = PlaceConfig::Rotary(RotaryConfig { form: RotaryForm::Tiled, stretch_to: None });
@@ -99,6 +101,7 @@ pub(crate) fn networks(heads: usize, encoder: &EncoderParts, predictor: &Predict
     VideoJepa {
         encoder: filled(VideoEncoder::new(&mut init, &config, encoder), ""),
         predictor: filled(VideoPredictor::new(&mut init, &narrow, predictor), ""),
+        predicts: Predicts::Features,
     }
 }
 

@@ -8,12 +8,15 @@ use jepa_core::{Error, Result};
 use super::{DeviceArg, print_json};
 
 /// The probes that every variant has.
-const KINDS: [(&str, ProbeKind); 5] = [
+const KINDS: [(&str, ProbeKind); 8] = [
     ("knn", ProbeKind::Knn),
     ("linear", ProbeKind::Linear),
     ("attentive", ProbeKind::Attentive),
     ("low-shot", ProbeKind::LowShot),
     ("fine-tune", ProbeKind::FineTune),
+    ("svm", ProbeKind::Svm),
+    ("few-shot", ProbeKind::FewShot),
+    ("parts", ProbeKind::Parts),
 ];
 
 #[derive(Args)]
@@ -21,7 +24,8 @@ pub(crate) struct Probe {
     /// Run folder, imported folder or checkpoint
     weights: PathBuf,
     /// knn, linear, attentive, low-shot (1, 5, 10, 50 labels a class; 1 % and 10 % of all), fine-tune (all weights with
-    /// a linear head), or an evaluation of the variant's own, such as surprise
+    /// a linear head), svm (over several views), few-shot (5 and 10 classes, 10 and 20 labels each), parts (the part each
+    /// point belongs to), or an evaluation of the variant's own, such as surprise
     #[arg(long)]
     kind: String,
     /// Labelled data; the default is what the run was trained on, other data shows what transfers
@@ -30,6 +34,9 @@ pub(crate) struct Probe {
     /// A setting of the probe laid over the run's, as in --set probe.fine_tune.epochs=20; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Another run of the same variant in the same table, for evaluations of the variant's own; repeatable
+    #[arg(long, value_name = "RUN")]
+    beside: Vec<PathBuf>,
     #[command(flatten)]
     device: DeviceArg,
     /// Print the figures as one JSON object on standard output
@@ -61,12 +68,14 @@ impl Probe {
         println!("trained on {}", report.trained_on);
         println!("{}: {} training, {} test samples", report.data, report.train, report.test);
         for row in &report.rows {
+            let ways = row.ways.map_or(String::new(), |n| format!("{n:>3} classes "));
             let shots = row.shots.map(|n| format!("{n:>3} labels a class"));
             let share = row.share.map(|share| format!("{:>5}% of labels", 100.0 * share));
             let labels = shots.or(share).map_or(String::new(), |labels| format!("{labels:<18} "));
             let spread = row.deviation.map_or(String::new(), |d| format!(" +- {d:.1}"));
             let twins = row.twins.map_or(String::new(), |twins| format!("  within pairs {twins:.1} %"));
-            println!("{:<18} {labels}{:>6.1} %{spread}{twins}", row.features, row.accuracy);
+            let categories = row.category_iou.map_or(String::new(), |iou| format!(", {iou:.1} % over categories"));
+            println!("{:<18} {ways}{labels}{:>6.1} %{spread}{twins}{categories}", row.features, row.accuracy);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -80,7 +89,8 @@ impl Probe {
         }
         let engine = self.device.open()?;
         let folder = self.weights.join("probes").join(&self.kind);
-        let request = EvaluateRequest { path: self.weights, name: self.kind, data: self.data, engine };
+        let request =
+            EvaluateRequest { path: self.weights, name: self.kind, beside: self.beside, data: self.data, engine };
         let found = plugin.evaluate(&request)?;
         if !found.files.is_empty() {
             std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;

@@ -8,22 +8,22 @@ pub(super) fn table(p: &mut Parameters) -> Solid {
     let (w, d, h) = (p.size(0.4, 0.8), p.size(0.3, 0.6), p.size(0.5, 1.0));
     let (plate, leg) = (p.size(0.02, 0.06), p.size(0.025, 0.07));
     let top = Solid::cuboid([0.0, h, 0.0], [w, plate, d]);
-    legs(w - leg, d - leg, leg, h).into_iter().fold(top, Solid::with)
+    legs(w - leg, d - leg, leg, h).into_iter().fold(top, |table, leg| table.with(leg.part(1)))
 }
 
 pub(super) fn chair(p: &mut Parameters) -> Solid {
     let (w, d, h) = (p.size(0.25, 0.4), p.size(0.25, 0.4), p.size(0.35, 0.6));
     let (back, plate, leg) = (p.size(0.4, 0.8), p.size(0.02, 0.05), p.size(0.02, 0.05));
     let seat = Solid::cuboid([0.0, h, 0.0], [w, plate, d]);
-    let chair = legs(w - leg, d - leg, leg, h).into_iter().fold(seat, Solid::with);
-    chair.with(Solid::cuboid([0.0, h + 0.5 * back, plate - d], [w, 0.5 * back, plate]))
+    let chair = legs(w - leg, d - leg, leg, h).into_iter().fold(seat, |chair, leg| chair.with(leg.part(1)));
+    chair.with(Solid::cuboid([0.0, h + 0.5 * back, plate - d], [w, 0.5 * back, plate]).part(2))
 }
 
 pub(super) fn lamp(p: &mut Parameters) -> Solid {
     let (foot, height, pole) = (p.size(0.2, 0.35), p.size(0.9, 1.4), p.size(0.015, 0.04));
     let (shade, narrow, drop) = (p.size(0.25, 0.45), p.size(0.4, 0.8), p.size(0.25, 0.45));
     let stand = [[0.0, 0.0], [foot, 0.0], [foot, 0.05], [pole, 0.05], [pole, height], [0.0, height]];
-    Solid::revolve(&stand).with(Solid::revolve(&[[shade, height - drop], [shade * narrow, height]]))
+    Solid::revolve(&stand).with(Solid::revolve(&[[shade, height - drop], [shade * narrow, height]]).part(1))
 }
 
 pub(super) fn cup(p: &mut Parameters) -> Solid {
@@ -36,7 +36,7 @@ pub(super) fn cup(p: &mut Parameters) -> Solid {
         let (sin, cos) = (PI * i as f32 / 16.0).sin_cos();
         [radius - bar + handle * sin, 0.5 * height + handle * cos, 0.0]
     });
-    Solid::revolve(&body).with(Solid::sweep(&path.collect::<Vec<_>>(), bar))
+    Solid::revolve(&body).with(Solid::sweep(&path.collect::<Vec<_>>(), bar).part(1))
 }
 
 pub(super) fn bottle(p: &mut Parameters) -> Solid {
@@ -48,9 +48,9 @@ pub(super) fn bottle(p: &mut Parameters) -> Solid {
         let eased = part * part * (3.0 - 2.0 * part);
         [radius + (neck - radius) * eased, body + shoulder * part]
     });
-    let top = body + shoulder + length;
-    let profile: Vec<[f32; 2]> = [[0.0, 0.0], [radius, 0.0]].into_iter().chain(rise).chain([[neck, top]]).collect();
-    Solid::revolve(&profile)
+    let belly: Vec<[f32; 2]> = [[0.0, 0.0], [radius, 0.0]].into_iter().chain(rise).collect();
+    let end = body + shoulder;
+    Solid::revolve(&belly).with(Solid::revolve(&[[neck, end], [neck, end + length]]).part(1))
 }
 
 pub(super) fn airplane(p: &mut Parameters) -> Solid {
@@ -74,7 +74,7 @@ pub(super) fn airplane(p: &mut Parameters) -> Solid {
         half(1.0).with(half(-1.0))
     };
     let rudder = Solid::cuboid([0.0, 0.5 * fin, 0.85 * length], [0.02, 0.5 * fin, 0.6 * chord]);
-    body.with(wing(span, chord, at * length)).with(wing(tail, 0.6 * chord, 0.85 * length)).with(rudder)
+    body.with(wing(span, chord, at * length).part(1)).with(wing(tail, 0.6 * chord, 0.85 * length).with(rudder).part(2))
 }
 
 /// Four legs from the floor to `height`.

@@ -18,27 +18,39 @@ pub(super) use solid::Solid;
 /// What makes a solid of one class.
 pub(super) type Make = fn(&mut Parameters) -> Solid;
 
+/// A class: what makes its solids, and of how many parts they are.
+pub(super) struct Class {
+    pub(super) name: &'static str,
+    pub(super) make: Make,
+    pub(super) parts: u32,
+}
+
 /// The classes in label order. A change here, or in anything a shape depends on, is a new
 /// [`VERSION`](super::builtin::VERSION).
-pub(super) const CLASSES: [(&str, Make); 20] = [
-    ("box", primitives::cuboid),
-    ("cylinder", primitives::cylinder),
-    ("cone", primitives::cone),
-    ("torus", primitives::torus),
-    ("capsule", primitives::capsule),
-    ("wedge", primitives::wedge),
-    ("hex prism", primitives::hex_prism),
-    ("pipe", primitives::pipe),
-    ("L profile", primitives::l_profile),
-    ("U profile", primitives::u_profile),
-    ("T profile", primitives::t_profile),
-    ("I profile", primitives::i_profile),
-    ("helix", primitives::helix),
-    ("gear", primitives::gear),
-    ("table", assemblies::table),
-    ("chair", assemblies::chair),
-    ("lamp", assemblies::lamp),
-    ("cup", assemblies::cup),
-    ("bottle", assemblies::bottle),
-    ("airplane", assemblies::airplane),
+pub(super) const CLASSES: [Class; 20] = [
+    Class { name: "box", make: primitives::cuboid, parts: 1 },
+    Class { name: "cylinder", make: primitives::cylinder, parts: 1 },
+    Class { name: "cone", make: primitives::cone, parts: 1 },
+    Class { name: "torus", make: primitives::torus, parts: 1 },
+    Class { name: "capsule", make: primitives::capsule, parts: 1 },
+    Class { name: "wedge", make: primitives::wedge, parts: 1 },
+    Class { name: "hex prism", make: primitives::hex_prism, parts: 1 },
+    Class { name: "pipe", make: primitives::pipe, parts: 1 },
+    Class { name: "L profile", make: primitives::l_profile, parts: 1 },
+    Class { name: "U profile", make: primitives::u_profile, parts: 1 },
+    Class { name: "T profile", make: primitives::t_profile, parts: 1 },
+    Class { name: "I profile", make: primitives::i_profile, parts: 1 },
+    Class { name: "helix", make: primitives::helix, parts: 1 },
+    Class { name: "gear", make: primitives::gear, parts: 1 },
+    Class { name: "table", make: assemblies::table, parts: 2 }, // top, legs
+    Class { name: "chair", make: assemblies::chair, parts: 3 }, // seat, legs, back
+    Class { name: "lamp", make: assemblies::lamp, parts: 2 },   // stand, shade
+    Class { name: "cup", make: assemblies::cup, parts: 2 },     // body, handle
+    Class { name: "bottle", make: assemblies::bottle, parts: 2 }, // body, neck
+    Class { name: "airplane", make: assemblies::airplane, parts: 3 }, // hull, wings, tail
 ];
+
+/// Number of the first part of a class, counted over all classes.
+pub(super) fn first_part(class: usize) -> u32 {
+    CLASSES.iter().take(class).map(|class| class.parts).sum()
+}

@@ -12,6 +12,8 @@ const AROUND: usize = 64;
 pub(crate) struct Solid {
     corners: Vec<[f32; 3]>,
     triangles: Vec<[u32; 3]>,
+    /// Part of the triangles that have one; those behind them belong to part 0.
+    parts: Vec<u32>,
 }
 
 impl Solid {
@@ -19,7 +21,7 @@ impl Solid {
     pub(crate) fn cuboid(centre: [f32; 3], half: [f32; 3]) -> Self {
         let sign = |bit: usize| if bit == 0 { -1.0 } else { 1.0 };
         let corner = |i: usize| std::array::from_fn(|axis| centre[axis] + sign(i >> axis & 1) * half[axis]);
-        let mut solid = Self { corners: (0..8).map(corner).collect(), triangles: vec![] };
+        let mut solid = Self { corners: (0..8).map(corner).collect(), triangles: vec![], parts: vec![] };
         for face in [[0, 1, 3, 2], [4, 5, 7, 6], [0, 1, 5, 4], [2, 3, 7, 6], [0, 2, 6, 4], [1, 3, 7, 5]] {
             fan(&face, &mut solid.triangles);
         }
@@ -36,7 +38,7 @@ impl Solid {
             })
         };
         let corners = profile.iter().flat_map(ring).collect();
-        let mut solid = Self { corners, triangles: vec![] };
+        let mut solid = Self { corners, triangles: vec![], parts: vec![] };
         for row in 1..profile.len() {
             solid.band((row - 1) * AROUND, row * AROUND, AROUND);
         }
@@ -47,7 +49,7 @@ impl Solid {
     pub(crate) fn extrude(outline: &[[f32; 2]], bottom: f32, top: f32) -> Self {
         let count = outline.len();
         let level = |height: f32| outline.iter().map(move |[x, z]| [*x, height, *z]);
-        let mut solid = Self { corners: level(bottom).chain(level(top)).collect(), triangles: vec![] };
+        let mut solid = Self { corners: level(bottom).chain(level(top)).collect(), triangles: vec![], parts: vec![] };
         solid.band(0, count, count);
         for cap in triangulate(outline) {
             solid.triangles.push(cap);
@@ -81,6 +83,9 @@ impl Solid {
     /// Both solids. Parts that stand in one another keep their hidden surfaces, as CAD assemblies do.
     pub(crate) fn with(mut self, other: Self) -> Self {
         let offset = self.corners.len() as u32;
+        let others = other.parts_of_all();
+        self.parts = self.parts_of_all();
+        self.parts.extend(others);
         self.corners.extend(other.corners);
         self.triangles.extend(other.triangles.into_iter().map(|t| t.map(|corner| corner + offset)));
         self
@@ -92,9 +97,21 @@ impl Solid {
         self
     }
 
-    /// The checked mesh.
-    pub(crate) fn mesh(self) -> Result<Mesh, String> {
-        Mesh::checked(self.corners, self.triangles)
+    /// The whole solid as part `number` of its class.
+    pub(crate) fn part(mut self, number: u32) -> Self {
+        self.parts = vec![number; self.triangles.len()];
+        self
+    }
+
+    /// The checked mesh, and the part of each of its triangles.
+    pub(crate) fn mesh(self) -> Result<(Mesh, Vec<u32>), String> {
+        let parts = self.parts_of_all();
+        Ok((Mesh::checked(self.corners, self.triangles)?, parts))
+    }
+
+    fn parts_of_all(&self) -> Vec<u32> {
+        let rest = std::iter::repeat(0);
+        self.parts.iter().copied().chain(rest).take(self.triangles.len()).collect()
     }
 
     /// Triangles between two rings of `count` corners.
@@ -152,7 +169,7 @@ mod tests {
     use super::*;
 
     fn area(solid: Solid) -> f64 {
-        solid.mesh().unwrap().area()
+        solid.mesh().unwrap().0.area()
     }
 
     #[test]
@@ -169,6 +186,17 @@ mod tests {
         near(area(Solid::extrude(&reversed, 0.0, 1.0)), 2.0 * 4.0 + 10.0);
         let line: Vec<[f32; 3]> = (0..5).map(|i| [0.0, i as f32, 0.0]).collect();
         near(area(Solid::sweep(&line, 0.5)), 4.0 * 12.0 * 2.0 * 0.5 * (PI / 12.0).sin());
+    }
+
+    #[test]
+    fn every_triangle_keeps_its_part() {
+        let cube = |at: f32| Solid::cuboid([at; 3], [0.5; 3]);
+        let (mesh, parts) = cube(0.0).with(cube(2.0).part(1)).with(cube(4.0)).mesh().unwrap();
+        assert_eq!(mesh.triangles().len(), parts.len());
+        for (triangle, part) in mesh.triangles().iter().zip(parts) {
+            let second = (1.0..3.0).contains(&mesh.corners()[triangle[0] as usize][0]);
+            assert_eq!(part, u32::from(second));
+        }
     }
 
     #[test]

@@ -1,0 +1,163 @@
+//! What the networks make of a few samples, again and again over a run: `samples/` of the run folder.
+//!
+//! ```text
+//! samples/pictures.safetensors        picture.I  u8 [height, width, 3]      roles.I  u8 [mask sets, tokens]
+//!                                     metadata: grid.I "rows,columns", name.I
+//! samples/step-000000200.safetensors  error.I  f32 [mask sets, tokens]      embedding  f32 [samples, width]
+//! ```
+//!
+//! Roles are those of [`Glimpse`]. An error is the mean absolute difference between a predicted embedding and its target
+//! as the objective sees it, NaN where nothing is predicted. Crops and masks stay the same over the run.
+
+use std::collections::HashMap;
+
+use burn::prelude::*;
+use safetensors::tensor::{Dtype, TensorView};
+
+use super::run::Run;
+use crate::error::{Error, Result};
+use crate::host;
+use crate::jepa::{Batch as _, Forward, Jepa, Step};
+use crate::masks::MaskSet;
+use crate::nn::normalise;
+use crate::plugin::{Batch, Glimpse, Variant};
+
+/// Samples that are followed.
+const COUNT: usize = 8;
+
+/// Samples that are followed over a run.
+pub(super) struct Followed<V: Variant>(Vec<(Glimpse, Batch<V>)>);
+
+impl<V: Variant> Run<'_, V> {
+    /// Writes what the networks make of the followed samples. That it cannot be written harms no run: it is said.
+    pub(super) fn show(&mut self, step: u64) {
+        let shown = match self.followed.take() {
+            Some(followed) => Ok(followed),
+            None => self.follow(),
+        };
+        let written = shown.and_then(|followed| {
+            let written = self.write_errors(&followed, step);
+            self.followed = Some(followed);
+            written
+        });
+        if let Err(error) = written {
+            self.warn(format!("samples are not shown: {error}"));
+        }
+    }
+
+    fn follow(&mut self) -> Result<Followed<V>> {
+        let seed = self.config.run.seed;
+        let seen = crate::plugin::look(self.variant.as_ref(), self.source.as_ref(), [seed, 1], COUNT)?;
+        let (mut tensors, mut metadata) = (Vec::new(), HashMap::new());
+        for (i, (Glimpse { name, picture, roles }, _)) in seen.iter().enumerate() {
+            let shape = vec![picture.height, picture.width, 3];
+            tensors.push((format!("picture.{i}"), Dtype::U8, shape, picture.rgb.clone()));
+            let shape = vec![roles.len(), roles.first().map_or(0, Vec::len)];
+            tensors.push((format!("roles.{i}"), Dtype::U8, shape, roles.concat()));
+            metadata.insert(format!("grid.{i}"), format!("{},{}", picture.grid[0], picture.grid[1]));
+            metadata.insert(format!("name.{i}"), name.clone());
+        }
+        self.folder.write("samples/pictures.safetensors", &encode(&tensors, Some(metadata))?)?;
+        Ok(Followed(seen))
+    }
+
+    fn write_errors(&self, Followed(seen): &Followed<V>, step: u64) -> Result<()> {
+        let learner = self.learner()?;
+        let (student, encoder) = (learner.student.valid(), learner.encoder());
+        let device = &self.session.engine.device;
+        let place =
+            Step { batch_statistics: false, ..Step::new(step, self.config.run.steps, self.config.run.seed, device) };
+        let eps = self.config.objective.normalise_targets;
+        let found = self.replicas.with_all(|| {
+            let of = |(_, batch): &(Glimpse, Batch<V>)| {
+                let errors = errors(student.forward(&encoder, batch, &place), batch.masks(), eps)?;
+                let pooled = V::Model::features(&encoder, batch, device).mean_dim(1);
+                Ok((errors, host::read(pooled.narrow(0, 0, 1))?))
+            };
+            seen.iter().map(of).collect::<Result<Vec<_>>>()
+        })?;
+        let mut tensors = Vec::new();
+        let (mut embedding, mut width) = (Vec::new(), 0);
+        for (i, (errors, pooled)) in found.iter().enumerate() {
+            let shape = vec![errors.len(), errors.first().map_or(0, Vec::len)];
+            tensors.push((format!("error.{i}"), Dtype::F32, shape, bytes(&errors.concat())));
+            width = pooled.len();
+            embedding.extend(bytes(pooled));
+        }
+        tensors.push(("embedding".to_owned(), Dtype::F32, vec![seen.len(), width], embedding));
+        self.folder.write(&format!("samples/step-{step:09}.safetensors"), &encode(&tensors, None)?)
+    }
+}
+
+/// Mean absolute difference of every predicted token of the first row of a batch, by mask set; several predictions of a
+/// token are averaged. Pairs hold rows in the order (target mask, context mask, row), one or more pairs a mask set.
+fn errors(forward: Forward, sets: &[MaskSet], eps: Option<f64>) -> Result<Vec<Vec<f32>>> {
+    let each = (forward.pairs.len() / sets.len().max(1)).max(1);
+    let mut all = Vec::new();
+    let mut pairs = forward.pairs.into_iter();
+    for set in sets {
+        let tokens = set.target.first().map_or(0, |mask| mask.tokens());
+        let (mut sums, mut counts) = (vec![0f32; tokens], vec![0u32; tokens]);
+        for pair in pairs.by_ref().take(each) {
+            let target = match eps {
+                Some(eps) => normalise(pair.target, eps),
+                None => pair.target,
+            };
+            let [rows, hidden, _] = pair.predicted.dims();
+            let distance = host::read((pair.predicted - target).abs().mean_dim(2))?;
+            let of_sample = set.target.first().map_or(1, |mask| mask.batch());
+            let contexts = (rows / of_sample / set.target.len().max(1)).max(1);
+            for (k, mask) in set.target.iter().enumerate() {
+                for context in 0..contexts {
+                    let row = (k * contexts + context) * of_sample;
+                    let found = distance.get(row * hidden..(row + 1) * hidden).unwrap_or(&[]);
+                    for (token, value) in mask.row(0).iter().zip(found) {
+                        sums[*token as usize] += value;
+                        counts[*token as usize] += 1;
+                    }
+                }
+            }
+        }
+        all.push(sums.iter().zip(counts).map(|(sum, n)| if n > 0 { sum / n as f32 } else { f32::NAN }).collect());
+    }
+    Ok(all)
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn encode(tensors: &[Stored], metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
+    let failed = |error: safetensors::SafeTensorError| Error::Engine(format!("encoding samples failed: {error}"));
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, dtype, shape, data) in tensors {
+        views.push((name, TensorView::new(*dtype, shape.clone(), data).map_err(failed)?));
+    }
+    safetensors::serialize(views, metadata).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jepa::Pair;
+    use crate::masks::Mask;
+
+    #[test]
+    fn errors_stand_at_the_tokens_they_are_of_and_blocks_that_overlap_are_averaged() {
+        let device = Device::flex();
+        let mask = |row: Vec<u32>| Mask::new(&[row], 6).unwrap();
+        let sets = [MaskSet { context: vec![mask(vec![0])], target: vec![mask(vec![2, 3]), mask(vec![3, 5])] }];
+        // Rows (target mask): differences 1 and 2, then 4 and 3.
+        let predicted =
+            Tensor::from_data(TensorData::new(vec![1f32, 1., -2., 2., 4., 4., 3., -3.], [2, 2, 2]), &device);
+        let target = Tensor::zeros([2, 2, 2], &device);
+        let forward = Forward { pairs: vec![Pair { predicted, target }], ..Forward::default() };
+        let found = errors(forward, &sets, None).unwrap();
+        assert_eq!(found[0][2..4], [1.0, 3.0]);
+        assert_eq!(found[0][5], 3.0);
+        assert!([0, 1, 4].iter().all(|token| found[0][*token].is_nan()));
+        assert_eq!(Glimpse::roles(&sets), [[1, 0, 2, 6, 0, 4]]);
+    }
+}
