@@ -2,6 +2,7 @@
 //! are held to ([`conformance`]).
 
 mod bench;
+mod collapse;
 pub mod conformance;
 mod erased;
 mod evaluation;

@@ -21,7 +21,7 @@ pub(crate) struct Probe {
     /// Run folder, imported folder or checkpoint
     weights: PathBuf,
     /// knn, linear, attentive, low-shot (1, 5, 10, 50 labels a class; 1 % and 10 % of all), fine-tune (all weights with
-    /// a linear head), or an evaluation of the variant's own, such as surprise
+    /// a linear head), collapse (every collapse figure), or an evaluation of the variant's own, such as surprise
     #[arg(long)]
     kind: String,
     /// Labelled data; the default is what the run was trained on, other data shows what transfers
