@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::collapse::{Keys, Memory, Observed};
-use crate::collapse::{Moment, Regulariser as _, RegulariserConfig, Views, centring};
+use crate::collapse::{Moment, RegulariserConfig, Views, centring};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Forward, Role, Step};

@@ -89,8 +89,9 @@ impl SigRegForm {
 
 /// Unit directions of a step as columns, [width, slices]: the same whatever the number of threads.
 pub fn directions(width: usize, slices: usize, moment: &Moment, device: &Device) -> Tensor<2> {
+    let Moment { seed, step, term, .. } = *moment;
     let draw = |slice: usize| {
-        let mut stream = Stream::new(moment.seed, Purpose::Slices, moment.step, moment.term << 32 | slice as u64);
+        let mut stream = Stream::new(seed, Purpose::Slices, step, term << 32 | slice as u64);
         let normal: Vec<f32> = (0..width).map(|_| stream.normal()).collect();
         let length = normal.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt().max(1e-12) as f32;
         normal.into_iter().map(move |v| v / length)

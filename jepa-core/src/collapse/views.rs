@@ -42,8 +42,7 @@ impl Views {
         if self.one_way() {
             return self.of.iter().zip(&self.against).collect();
         }
-        let with_later = |(i, a)| self.of.iter().skip(i + 1).map(move |b| (a, b));
-        self.of.iter().enumerate().flat_map(with_later).collect()
+        self.of.iter().enumerate().flat_map(|(i, a)| self.of.iter().skip(i + 1).map(move |b| (a, b))).collect()
     }
 
     /// The mean of what `term` gives for every pair; an error where there is none.
@@ -54,7 +53,7 @@ impl Views {
     ) -> Result<Tensor<1>> {
         let pairs = self.pairs();
         let mut sum: Option<Tensor<1>> = None;
-        for (a, b) in &pairs {
+        for (a, b) in pairs.iter().copied() {
             let value = term(a, b)?;
             sum = Some(match sum {
                 Some(sum) => sum + value,

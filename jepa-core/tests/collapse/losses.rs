@@ -1,6 +1,7 @@
 //! Values to the digits that the notes print.
 
 use burn::prelude::*;
+use burn::tensor::DType;
 use jepa_core::collapse::{
     BarlowForm, BarlowTwins, Covariance, InfoNce, InfoNceForm, Invariance, Moment, Regulariser, SigRegForm, Variance,
     VicRegForm, Views,
@@ -110,7 +111,8 @@ fn distances_of_byol_dino_and_i_jepa() {
         holds("new centre", f64::from(*found), printed);
     }
 
-    let five = Tensor::<3>::from_data(TensorData::new(vec![0f32, 0.5, 1.0, 1.5, -3.0], [1, 1, 5]), &Device::flex());
+    let five = TensorData::new(vec![0f64, 0.5, 1.0, 1.5, -3.0], [1, 1, 5]);
+    let five = Tensor::<3>::from_data(five, (&Device::flex(), DType::F64));
     let mean = DistanceConfig::SmoothL1 { beta: 1.0 }.mean(five.clone(), five.zeros_like(), &Memory::default());
     holds("smooth L1", value(mean), 0.825);
 }
