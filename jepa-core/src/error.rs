@@ -103,6 +103,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// The embeddings collapsed, and the run was asked to stop then.
+    #[error("training stopped at step {step}: {alarm} (guard.on_collapse = \"stop\")")]
+    Collapsed {
+        /// Step at which the figures showed it for the second time.
+        step: u64,
+        /// What was found, why, and what to do.
+        alarm: Box<crate::collapse::Alarm>,
+    },
+
     // --- engine ----------------------------------------------------------------------------------------------------
     /// The tensor engine reported a failure.
     #[error("engine: {0}")]

@@ -100,6 +100,12 @@ pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     data.convert::<f32>().try_into_vec().map_err(|e| Error::Engine(format!("reading a tensor failed: {e:?}")))
 }
 
+/// The same in double precision, for what is computed with them on the host.
+pub fn read_f64<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>> {
+    let data = tensor.try_into_data().map_err(|e| Error::Engine(format!("reading a tensor failed: {e:?}")))?;
+    data.convert::<f64>().try_into_vec().map_err(|e| Error::Engine(format!("reading a tensor failed: {e:?}")))
+}
+
 /// Reads a tensor of one value.
 pub fn scalar(tensor: Tensor<1>) -> Result<f64> {
     Ok(read(tensor)?.first().copied().map_or(f64::NAN, f64::from))

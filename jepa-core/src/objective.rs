@@ -1,15 +1,16 @@
 //! D and the terms against collapse: from a [`Forward`] to one number.
 
+use std::collections::BTreeMap;
+
 use burn::prelude::*;
-use burn::tensor::activation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Named;
-use crate::collapse::{Regulariser, RegulariserConfig};
+pub use crate::collapse::{Keys, Memory, Observed};
+use crate::collapse::{Moment, RegulariserConfig, Views, centring};
 use crate::error::{Error, Result};
 use crate::host;
-use crate::jepa::{Forward, Role};
+use crate::jepa::{Forward, Role, Step};
 use crate::nn::normalise;
 
 /// Distance between a predicted and a target embedding.
@@ -33,9 +34,8 @@ pub enum DistanceConfig {
     L2,
     /// 1 − cosine of the two vectors.
     Cosine,
-    /// Cross-entropy of two softmaxes over the width, the target's centred (S-JEPA, after DINO):
-    /// −Σ q log p, p = softmax(predicted / τ_p), q = softmax((target − c) / τ_t). Summed over the width, averaged over
-    /// tokens.
+    /// Cross-entropy of two softmaxes over the width, the target's centred and sharpened (DINO, S-JEPA):
+    /// [`centring`].
     CentredSoftmax {
         /// τ_p (S-JEPA: 0.1).
         predicted_temperature: f64,
@@ -47,25 +47,6 @@ pub enum DistanceConfig {
         /// leaves it open.
         centre_on: Role,
     },
-}
-
-/// What an objective remembers from step to step; part of a checkpoint.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Memory {
-    /// The centre of the targets, once a batch was seen.
-    pub centre: Option<Vec<f32>>,
-}
-
-impl Memory {
-    /// As tensors of a checkpoint; none when there is nothing to remember.
-    pub fn named(&self) -> Named {
-        self.centre.iter().map(|c| ("centre".to_owned(), (vec![c.len()], c.clone()))).collect()
-    }
-
-    /// Back from [`Self::named`].
-    pub fn from_named(mut tensors: Named) -> Self {
-        Self { centre: tensors.remove("centre").map(|(_, values)| values) }
-    }
 }
 
 impl Distance for DistanceConfig {
@@ -88,17 +69,8 @@ impl Distance for DistanceConfig {
                 (unit(predicted) * unit(target)).mean() * -width + 1.0
             }
             Self::CentredSoftmax { predicted_temperature, target_temperature, .. } => {
-                let width = predicted.dims()[2];
-                let target = match &memory.centre {
-                    Some(centre) => {
-                        let centre = TensorData::new(centre.clone(), [1, 1, width]);
-                        target.clone() - Tensor::from_data(centre, &target.device())
-                    }
-                    None => target,
-                };
-                let q = activation::softmax(target / target_temperature, 2);
-                let log_p = activation::log_softmax(predicted / predicted_temperature, 2);
-                (q * log_p).mean() * -(width as f64)
+                let temperatures = [predicted_temperature, target_temperature];
+                centring::cross_entropy(predicted, target, memory.centre.as_deref(), temperatures)
             }
         }
     }
@@ -129,12 +101,15 @@ pub struct WeightedRegulariser {
     pub weight: f64,
     /// Which embeddings it reads, averaged over their tokens; several rows of one sample are several views of it.
     pub on: Role,
+    /// What each of them is compared with, where a term compares: the embedding at its place there. Absent: the other
+    /// views of `on`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Role>,
 }
 
 /// A checked [`ObjectiveConfig`].
 pub struct Objective {
     config: ObjectiveConfig,
-    regularisers: Vec<Box<dyn Regulariser>>,
 }
 
 /// Named values; the first is the total.
@@ -143,6 +118,14 @@ pub struct Loss {
     pub total: Tensor<1>,
     /// Its parts, unweighted.
     pub terms: Vec<(&'static str, Tensor<1>)>,
+}
+
+/// The regularisers on one batch.
+pub struct Penalty {
+    /// Their weighted sum and each by itself.
+    pub loss: Loss,
+    /// What enters their queues once the step is done.
+    pub keys: BTreeMap<usize, Keys>,
 }
 
 impl Objective {
@@ -171,8 +154,22 @@ impl Objective {
                 format!("temperatures {p} and {t} must be positive, centre_momentum {m} must lie in [0, 1]"),
             ));
         }
-        let regularisers = config.regularisers.iter().map(|r| r.term.build()).collect();
-        Ok(Self { config: config.clone(), regularisers })
+        for (place, regulariser) in config.regularisers.iter().enumerate() {
+            let wrong =
+                |key: &str, problem: String| Error::config(format!("objective.regularisers[{place}]{key}"), problem);
+            let term = regulariser.term.term();
+            term.check().map_err(|problem| wrong(".term", problem))?;
+            if !regulariser.weight.is_finite() {
+                return Err(wrong(".weight", format!("{} must be a number", regulariser.weight)));
+            }
+            if regulariser.against.is_some() && !term.compares() {
+                return Err(wrong(
+                    ".against",
+                    format!("`{}` looks at every view by itself: leave it out", term.name()),
+                ));
+            }
+        }
+        Ok(Self { config: config.clone() })
     }
 
     /// The energy of this forward pass, without the terms that need statistics of the whole batch.
@@ -196,38 +193,43 @@ impl Objective {
         Ok(Loss { total, terms })
     }
 
-    /// This shard's part of the mean that the centre follows, weighted by its share of the batch; none when no centre
-    /// is kept.
-    pub fn observe(&self, forward: &Forward, weight: f64) -> Result<Option<Vec<f64>>> {
-        let DistanceConfig::CentredSoftmax { centre_on, .. } = self.config.distance else { return Ok(None) };
+    /// What this shard leaves for the next step, weighted by its share of the batch.
+    pub fn observe(&self, forward: &Forward, weight: f64) -> Result<Observed> {
+        let DistanceConfig::CentredSoftmax { centre_on, .. } = self.config.distance else {
+            return Ok(Observed::default());
+        };
         let Some(embedding) = forward.embedding(centre_on) else {
             return Err(Error::config(
                 "objective.distance.centre_on",
                 format!("this variant's forward pass gives no embeddings of the role {centre_on:?}"),
             ));
         };
-        let embedding = if embedding.is_autodiff() { embedding.clone().inner() } else { embedding.clone() };
-        let mean = host::read(embedding.mean_dim(1).mean_dim(0))?;
-        Ok(Some(mean.into_iter().map(|v| f64::from(v) * weight).collect()))
+        let mean = host::read(embedding.clone().inner().mean_dim(1).mean_dim(0))?;
+        let mean = mean.into_iter().map(|v| f64::from(v) * weight).collect();
+        Ok(Observed { mean: Some(mean), ..Observed::default() })
     }
 
-    /// Moves the centre towards what the batch showed.
-    pub fn remember(&self, memory: &mut Memory, observed: Option<Vec<f64>>) {
-        let DistanceConfig::CentredSoftmax { centre_momentum: m, .. } = self.config.distance else { return };
-        let Some(observed) = observed else { return };
-        let centre = memory.centre.get_or_insert_with(|| vec![0.0; observed.len()]);
-        for (c, mean) in centre.iter_mut().zip(observed) {
-            *c = (m * f64::from(*c) + (1.0 - m) * mean) as f32;
+    /// Moves the centre towards what the batch showed, and fills the queues.
+    pub fn remember(&self, memory: &mut Memory, observed: Observed) {
+        if let (DistanceConfig::CentredSoftmax { centre_momentum, .. }, Some(mean)) =
+            (self.config.distance, observed.mean)
+        {
+            centring::follow(&mut memory.centre, &mean, centre_momentum);
+        }
+        for (place, keys) in observed.keys {
+            let limit = self.config.regularisers.get(place).map_or(0, |r| r.term.term().queue());
+            memory.queues.entry(place).or_default().push(keys, limit);
         }
     }
 
-    /// The inputs of the regularisers for one shard of the batch: for each its views, [samples, width] each.
+    /// The inputs of the regularisers for one shard of the batch: for each its views, [samples, width] each, and behind
+    /// them, where there is one, the counterpart of each.
     pub fn pooled(&self, forward: &Forward) -> Result<Vec<Vec<Tensor<2>>>> {
-        let views = |r: &WeightedRegulariser| {
-            let Some(embedding) = forward.embedding(r.on) else {
+        let views = |role: Role| {
+            let Some(embedding) = forward.embedding(role) else {
                 return Err(Error::config(
                     "objective.regularisers",
-                    format!("this variant's forward pass gives no embeddings of the role {:?}", r.on),
+                    format!("this variant's forward pass gives no embeddings of the role {role:?}"),
                 ));
             };
             let [rows, _, width] = embedding.dims();
@@ -236,29 +238,66 @@ impl Objective {
             let pooled = embedding.clone().mean_dim(1).reshape([rows, width]);
             Ok(if rows % samples == 0 { pooled.chunk(rows / samples, 0) } else { vec![pooled] })
         };
-        self.config.regularisers.iter().map(views).collect()
+        let of = |r: &WeightedRegulariser| {
+            let mut all = views(r.on)?;
+            if let Some(role) = r.against {
+                let against = views(role)?;
+                if against.len() != all.len() {
+                    return Err(Error::config(
+                        "objective.regularisers",
+                        format!(
+                            "{:?} has {} views, {role:?} has {}: they cannot be paired",
+                            r.on,
+                            all.len(),
+                            against.len()
+                        ),
+                    ));
+                }
+                all.extend(against);
+            }
+            Ok(all)
+        };
+        self.config.regularisers.iter().map(of).collect()
     }
 
     /// Whether any term needs statistics of the whole batch.
     pub fn needs_statistics(&self) -> bool {
-        !self.regularisers.is_empty()
+        !self.config.regularisers.is_empty()
     }
 
-    /// The regularisers on embeddings of the whole batch, in the order of [`Self::pooled`]: their weighted
-    /// sum and each by itself.
-    pub fn penalty(&self, embeddings: &[Vec<Tensor<2>>]) -> Option<Loss> {
+    /// The regularisers on embeddings of the whole batch, in the order of [`Self::pooled`]; none where there are none.
+    pub fn penalty(&self, embeddings: &[Vec<Tensor<2>>], memory: &Memory, step: &Step) -> Result<Option<Penalty>> {
         let mut terms = Vec::new();
+        let mut keys = BTreeMap::new();
         let mut total: Option<Tensor<1>> = None;
-        for ((weighted, term), views) in self.config.regularisers.iter().zip(&self.regularisers).zip(embeddings) {
-            let value = term.penalty(views);
+        for (place, (weighted, views)) in self.config.regularisers.iter().zip(embeddings).enumerate() {
+            let term = weighted.term.term();
+            let views = match weighted.against {
+                Some(_) => {
+                    let (of, against) = views.split_at(views.len() / 2);
+                    Views::beside(of.to_vec(), against.to_vec())
+                }
+                None => Views::new(views.clone()),
+            };
+            let queue = memory.queues.get(&place).filter(|keys| !keys.is_empty());
+            let moment = Moment {
+                seed: step.seed,
+                step: step.number,
+                term: place as u64,
+                queue: queue.map(|keys| keys.tensor(&step.device)),
+            };
+            let value = term.penalty(&views, &moment)?;
             let part = value.clone() * weighted.weight;
             total = Some(match total {
                 Some(sum) => sum + part,
                 None => part,
             });
             terms.push((term.name(), value));
+            if let Some(rows) = term.keys(&views) {
+                keys.insert(place, Keys::of(rows)?);
+            }
         }
-        total.map(|total| Loss { total, terms })
+        Ok(total.map(|total| Penalty { loss: Loss { total, terms }, keys }))
     }
 }
 
@@ -296,7 +335,7 @@ mod tests {
         .unwrap();
         let predicted = rows(&[[0.2, -0.1, 0.4, 0.0], [1.0, 0.5, -0.5, 0.25]]).autodiff().require_grad();
         let target = rows(&[[0.3, 0.0, 0.5, -0.2], [0.9, 0.6, -0.4, 0.1]]);
-        let mut memory = Memory { centre: Some(vec![0.05, 0.1, -0.05, 0.0]) };
+        let mut memory = Memory { centre: Some(vec![0.05, 0.1, -0.05, 0.0]), ..Memory::default() };
         let forward = Forward {
             embeddings: vec![(Role::Target, target.clone())],
             pairs: vec![crate::jepa::Pair { predicted: predicted.clone(), target }],

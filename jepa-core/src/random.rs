@@ -26,6 +26,8 @@ pub enum Purpose {
     Noise = 8,
     /// Which part of a longer recording is read.
     Part = 9,
+    /// Directions that embeddings are projected on.
+    Slices = 10,
 }
 
 /// A source of uniform integers and floats.

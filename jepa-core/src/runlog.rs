@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::collapse::Diagnostics;
+use crate::collapse::{Alarm, Diagnostics};
 use crate::data::QuarantineEntry;
 use crate::error::{Error, Result};
 use crate::probe::ProbeTable;
@@ -61,6 +61,13 @@ pub enum Event {
         step: u64,
         /// The figures.
         figures: Diagnostics,
+    },
+    /// The embeddings have begun to collapse.
+    Alarm {
+        /// After which step.
+        step: u64,
+        /// What, why, and what to do.
+        alarm: Alarm,
     },
     /// Something a person should know; the run goes on.
     Warning {

@@ -132,7 +132,7 @@ impl Small {
     }
 
     fn memory(&self) -> Memory {
-        Memory { centre: Some(self.recorded.f32("centre").unwrap()) }
+        Memory { centre: Some(self.recorded.f32("centre").unwrap()), ..Memory::default() }
     }
 
     fn work(&self, learner: &Learner<SkeletonNetworks>, replicas: usize) -> Work {

@@ -61,10 +61,14 @@ impl Observer for Progress {
                     self.printed = Some(Instant::now());
                 }
             }
-            Event::Collapse { step, figures } => self.line(format!(
-                "step {step}: embedding std {:.4}, RankMe {:.1}, participation {:.1}, content {:.2}",
-                figures.std, figures.rank_me, figures.participation, figures.content
-            )),
+            Event::Collapse { step, figures } => {
+                let apart = figures.student_distance.map_or(String::new(), |d| format!(", student to target {d:.4}"));
+                self.line(format!(
+                    "step {step}: embedding std {:.4}, RankMe {:.1}, participation {:.1}, content {:.2}{apart}",
+                    figures.std, figures.rank_me, figures.participation, figures.content
+                ));
+            }
+            Event::Alarm { step, alarm } => self.line(format!("ALARM, step {step}: {alarm}")),
             Event::Warning { step, message } => self.line(format!("warning, step {step}: {message}")),
             Event::Quarantine(entry) => self.line(format!("left out: {}", entry.cause)),
             Event::Checkpoint { .. } => {}

@@ -5,10 +5,12 @@ use burn::prelude::*;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
+use super::geometry::{deviations, uniformity};
+use super::spectrum::{covariance_spectrum, entropy_rank, participation_ratio, rank_me};
 use crate::error::Result;
 use crate::host;
 
-/// Collapse figures of a set of embeddings.
+/// Collapse figures of a set of embeddings that cost little: those of every interval of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Diagnostics {
     /// Mean over dimensions of the standard deviation of mean-pooled embeddings; towards 0: collapse to a point.
@@ -20,6 +22,18 @@ pub struct Diagnostics {
     /// Share of the token variance that lies between images at the same position, 0 to 1; towards 0: the features say
     /// where a token is and nothing of what it shows.
     pub content: f64,
+    /// Entropy rank of the same covariance, 1 to width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy_rank: Option<f64>,
+    /// Uniformity of the pooled embeddings on the sphere (Wang and Isola 2020); 0: collapse to a point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uniformity: Option<f64>,
+    /// Share of dimensions whose deviation is under a hundredth of the mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<f64>,
+    /// ‖θ − θ'‖ / ‖θ‖ of student and target, where the target has weights of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student_distance: Option<f64>,
 }
 
 impl Diagnostics {
@@ -33,70 +47,30 @@ impl Diagnostics {
         let between = (tokens.clone() - at_position).powi_scalar(2).mean();
         let content = host::scalar(between)? / host::scalar(total)?.max(1e-12);
 
-        let pooled = host::read(tokens.mean_dim(1))?;
+        let pooled = host::read_f64(tokens.mean_dim(1))?;
         if !content.is_finite() || pooled.iter().any(|v| !v.is_finite()) {
             return Ok(None);
         }
-        let values: Vec<f64> = pooled.iter().map(|v| f64::from(*v)).collect();
-        let pooled = DMatrix::from_row_slice(samples, width, &values);
-        let eigenvalues = spectrum(&centred(&pooled));
-        let scale = (samples.max(2) - 1) as f64;
-        let std =
-            (0..width).map(|j| (centred(&pooled).column(j).norm_squared() / scale).sqrt()).sum::<f64>() / width as f64;
-        Ok(Some(Self { std, rank_me: rank_me(&pooled), participation: participation_ratio(&eigenvalues), content }))
+        let pooled = DMatrix::from_row_slice(samples, width, &pooled);
+        let eigenvalues = covariance_spectrum(&pooled);
+        let deviations = deviations(&pooled);
+        let std = deviations.iter().sum::<f64>() / width as f64;
+        Ok(Some(Self {
+            std,
+            rank_me: rank_me(&pooled),
+            participation: participation_ratio(&eigenvalues),
+            content,
+            entropy_rank: Some(entropy_rank(&eigenvalues)),
+            uniformity: Some(uniformity(&pooled)),
+            dead: Some(deviations.iter().filter(|d| **d < 0.01 * std).count() as f64 / width as f64),
+            student_distance: None,
+        }))
     }
-}
-
-fn centred(z: &DMatrix<f64>) -> DMatrix<f64> {
-    let mean = z.row_mean();
-    DMatrix::from_fn(z.nrows(), z.ncols(), |i, j| z[(i, j)] - mean[j])
-}
-
-/// Squared singular values of a matrix, largest first.
-pub fn spectrum(z: &DMatrix<f64>) -> Vec<f64> {
-    let gram = if z.nrows() < z.ncols() { z * z.transpose() } else { z.transpose() * z };
-    let mut values: Vec<f64> = gram.symmetric_eigenvalues().iter().map(|v| v.max(0.0)).collect();
-    values.sort_by(|a, b| b.total_cmp(a));
-    values
-}
-
-/// RankMe of the rows of `z`, uncentred: exp of the entropy of the normalised singular values, ε = 1e-7.
-pub fn rank_me(z: &DMatrix<f64>) -> f64 {
-    let singular: Vec<f64> = spectrum(z).into_iter().map(f64::sqrt).collect();
-    let sum: f64 = singular.iter().sum();
-    if sum <= 0.0 {
-        return 1.0;
-    }
-    let entropy: f64 = singular.iter().map(|s| s / sum + 1e-7).map(|p| -p * p.ln()).sum();
-    entropy.exp()
-}
-
-/// (Σλ)² / Σλ² of covariance eigenvalues.
-pub fn participation_ratio(eigenvalues: &[f64]) -> f64 {
-    let sum: f64 = eigenvalues.iter().sum();
-    let squares: f64 = eigenvalues.iter().map(|v| v * v).sum();
-    if squares > 0.0 { sum * sum / squares } else { 1.0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn fixture() -> DMatrix<f64> {
-        DMatrix::from_fn(16, 8, |n, d| {
-            let (n, d) = ((n + 1) as f64, (d + 1) as f64);
-            (0.7 * n + 1.9 * d + 0.31 * n * d).sin()
-        })
-    }
-
-    #[test]
-    fn rank_and_participation_equal_the_recorded_values() {
-        let z = fixture();
-        assert!((rank_me(&z) - 7.586_360_96).abs() < 1e-6, "{}", rank_me(&z));
-        let eigenvalues = spectrum(&centred(&z));
-        assert!((eigenvalues[0] / 15.0 - 0.681_036_16).abs() < 1e-7);
-        assert!((participation_ratio(&eigenvalues) - 6.647_018_38).abs() < 1e-6);
-    }
 
     #[test]
     fn features_of_position_alone_have_no_content_and_a_collapsed_encoder_no_spread() {
@@ -105,11 +79,19 @@ mod tests {
         let tokens = Tensor::<3>::from_data(TensorData::new(position, [8, 6, 4]), &device);
         let figures = Diagnostics::of(tokens).unwrap().unwrap();
         assert!(figures.content < 1e-6 && figures.std < 1e-6, "{figures:?}");
+        assert!(figures.uniformity.unwrap().abs() < 1e-6);
         let varied: Vec<f32> = (0..8 * 6 * 4).map(|i| ((i * i) as f32 * 0.137).sin()).collect();
         let tokens = Tensor::<3>::from_data(TensorData::new(varied, [8, 6, 4]), &device);
         let figures = Diagnostics::of(tokens).unwrap().unwrap();
         assert!(figures.content > 0.5 && figures.std > 0.1 && figures.rank_me > 2.0, "{figures:?}");
         let broken = Tensor::<3>::from_data(TensorData::new(vec![f32::NAN; 8], [2, 2, 2]), &device);
         assert_eq!(Diagnostics::of(broken).unwrap(), None);
+    }
+
+    #[test]
+    fn figures_written_before_there_were_eight_are_still_read() {
+        let old = r#"{"std":0.4,"rank_me":30.5,"participation":8.1,"content":0.7}"#;
+        let read: Diagnostics = serde_json::from_str(old).unwrap();
+        assert_eq!((read.rank_me, read.entropy_rank), (30.5, None));
     }
 }

@@ -46,3 +46,25 @@ pub fn follow_statistics<M: Module>(module: M, met: &[(String, BatchStatistics)]
         Ok(old * (1.0 - BatchNorm::MOMENTUM) + new.clone() * BatchNorm::MOMENTUM)
     })
 }
+
+/// ‖θ − θ'‖ / ‖θ‖ over the trained leaves of a student θ and its target θ'.
+pub fn distance_to<M: Module>(target: &M, student: &M) -> Result<f64> {
+    let mut values = Vec::new();
+    params::visit(student, |leaf, value| values.push((leaf.role(), value)));
+    let (mut values, mut pairs) = (values.into_iter(), Vec::new());
+    params::visit(target, |_, theirs| {
+        if let Some((role, ours)) = values.next()
+            && role != Role::Frozen
+        {
+            pairs.push((ours, theirs));
+        }
+    });
+    let (mut apart, mut length) = (0.0, 0.0);
+    for (ours, theirs) in pairs {
+        for (a, b) in host::read(ours.inner())?.into_iter().zip(host::read(theirs.inner())?) {
+            apart += (f64::from(a) - f64::from(b)).powi(2);
+            length += f64::from(a).powi(2);
+        }
+    }
+    Ok(if length > 0.0 { (apart / length).sqrt() } else { 0.0 })
+}

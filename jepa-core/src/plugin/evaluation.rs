@@ -1,20 +1,20 @@
-//! Evaluations that only one variant offers, such as surprise at impossible physics: found by name, run by nobody who
-//! knows them.
+//! Evaluations beside the probes: the collapse report that every variant has, and what only one offers, such as surprise
+//! at impossible physics. Found by name, run by nobody who knows them.
 
 use std::path::{Path, PathBuf};
 
 use burn::module::Module as _;
 use serde::Serialize;
 
-use super::Variant;
-use super::variant::{Evaluated, Networks};
+use super::variant::{Evaluated, Evaluation, Networks};
+use super::{Variant, collapse};
 use crate::checkpoint;
 use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::jepa::Jepa as _;
 use crate::probe;
 
-/// An evaluation of one variant, in words.
+/// An evaluation, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct EvaluationInfo {
     /// Name in `probe --kind`.
@@ -38,12 +38,18 @@ pub struct EvaluateRequest {
     pub engine: Engine,
 }
 
+fn all<V: Variant>() -> Vec<Evaluation<V>> {
+    let mut all = V::evaluations();
+    all.push(collapse::evaluation());
+    all
+}
+
 pub(super) fn evaluations<V: Variant>() -> Vec<EvaluationInfo> {
-    V::evaluations().iter().map(|e| EvaluationInfo { name: e.name, about: e.about }).collect()
+    all::<V>().iter().map(|e| EvaluationInfo { name: e.name, about: e.about }).collect()
 }
 
 pub(super) fn evaluate<V: Variant>(request: &EvaluateRequest) -> Result<Evaluated> {
-    let evaluations = V::evaluations();
+    let evaluations = all::<V>();
     let Some(evaluation) = evaluations.iter().find(|e| e.name == request.name) else {
         let known: Vec<&str> = evaluations.iter().map(|e| e.name).collect();
         return Err(Error::unknown("evaluation", &request.name, &known));

@@ -2,6 +2,7 @@
 //! are held to ([`conformance`]).
 
 mod bench;
+mod collapse;
 mod comparison;
 pub mod conformance;
 mod erased;

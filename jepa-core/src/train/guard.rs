@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::collapse::OnCollapse;
+
 /// Limits of what a run tolerates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,13 +20,24 @@ pub struct GuardConfig {
     pub max_rollbacks: usize,
     /// Share of the samples of an epoch that may be damaged.
     pub max_bad_fraction: f64,
-    /// Warn when the mean standard deviation of the embeddings falls below this share of the untrained encoder's.
+    /// Raise the alarm when the mean standard deviation of the embeddings falls below this share of the untrained
+    /// encoder's.
     pub collapse_ratio: f64,
+    /// What follows an alarm.
+    #[serde(default)]
+    pub on_collapse: OnCollapse,
 }
 
 impl Default for GuardConfig {
     fn default() -> Self {
-        Self { max_skips: 5, window: 100, max_rollbacks: 3, max_bad_fraction: 0.05, collapse_ratio: 0.25 }
+        Self {
+            max_skips: 5,
+            window: 100,
+            max_rollbacks: 3,
+            max_bad_fraction: 0.05,
+            collapse_ratio: 0.25,
+            on_collapse: OnCollapse::Warn,
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! scheduled. Terms that need statistics of the whole batch see the embeddings of all replicas: R changes the speed,
 //! never the objective.
 
+use std::collections::BTreeMap;
+
 use burn::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -13,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Batch, Jepa, Step};
 use crate::nn::{BatchStatistics, params};
-use crate::objective::Objective;
+use crate::objective::{Keys, Memory, Objective, Observed, Penalty};
 
 /// What forward and backward of one step gave.
 pub struct Work {
@@ -28,7 +30,7 @@ pub struct Work {
     /// Statistics that batch normalisations met, over the whole batch.
     pub statistics: Vec<(String, BatchStatistics)>,
     /// What the objective asked to remember of this batch.
-    pub observed: Option<Vec<f64>>,
+    pub observed: Observed,
 }
 
 /// The workers.
@@ -58,7 +60,7 @@ struct Part {
 /// What a shard leaves for the time after the update.
 struct Kept {
     statistics: Vec<(String, BatchStatistics)>,
-    observed: Option<Vec<f64>>,
+    observed: Observed,
 }
 
 impl Replicas {
@@ -140,11 +142,12 @@ impl Replicas {
             // Two meetings: all forward passes, the terms on embeddings of all, all backward passes.
             let members: Vec<_> = shards.iter().map(|shard| shard.step.exchange.member()).collect();
             let shares = self.on_each(shards.iter().collect(), forward)?;
-            let (shares, penalty) = with_statistics(shares, objective)?;
+            let (shares, penalty, keys) = with_statistics(shares, objective, &learner.memory, step)?;
             let mut parts = self.on_each(shares, backward)?;
             drop(members);
             if let Some(first) = parts.first_mut() {
                 first.terms.extend(penalty);
+                first.kept.observed.keys = keys;
             }
             parts
         } else {
@@ -196,8 +199,16 @@ fn shards(samples: usize, count: usize) -> Vec<std::ops::Range<usize>> {
     (0..count).map(|i| samples * i / count..samples * (i + 1) / count).collect()
 }
 
+/// Shares with their part of the penalty, its terms, and the keys it leaves.
+type Penalised<M> = (Vec<Share<M>>, Terms, BTreeMap<usize, Keys>);
+
 /// Adds to every share a term whose gradient is that of the penalty on the embeddings of all shares together.
-fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(Vec<Share<M>>, Terms)> {
+fn with_statistics<M>(
+    shares: Vec<Share<M>>,
+    objective: &Objective,
+    memory: &Memory,
+    step: &Step,
+) -> Result<Penalised<M>> {
     let shape: Vec<usize> = shares.first().map(|s| s.pooled.iter().map(Vec::len).collect()).unwrap_or_default();
     let gathered: Vec<Vec<Tensor<2>>> = shape
         .iter()
@@ -210,7 +221,9 @@ fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(V
             (0..*views).map(view).collect()
         })
         .collect();
-    let Some(penalty) = objective.penalty(&gathered) else { return Ok((shares, Vec::new())) };
+    let Some(Penalty { loss: penalty, keys }) = objective.penalty(&gathered, memory, step)? else {
+        return Ok((shares, Vec::new(), BTreeMap::new()));
+    };
     let mut values = vec![("penalty", host::scalar(penalty.total.clone().inner())?)];
     for (name, value) in penalty.terms {
         values.push((name, host::scalar(value.inner())?));
@@ -234,7 +247,7 @@ fn with_statistics<M>(shares: Vec<Share<M>>, objective: &Objective) -> Result<(V
             share
         })
         .collect();
-    Ok((shares, values))
+    Ok((shares, values, keys))
 }
 
 fn backward<M: burn::module::Module>(share: Share<M>) -> Result<Part> {
@@ -258,7 +271,7 @@ fn sum(parts: Vec<Part>) -> Result<Work> {
                 term.1 += value;
             }
         }
-        if let (Some(sum), Some(part)) = (&mut observed, part.kept.observed) {
+        if let (Some(sum), Some(part)) = (&mut observed.mean, part.kept.observed.mean) {
             sum.iter_mut().zip(part).for_each(|(s, v)| *s += v);
         }
         add_gradients(&mut gradients, part.gradients)?;

@@ -9,7 +9,7 @@ use burn::prelude::*;
 use super::samples::Followed;
 use super::{Learner, Outcome, Replicas, RunConfig, Schedule, Session, Work, default_replicas};
 use crate::checkpoint::{self, Disk, State};
-use crate::collapse::Diagnostics;
+use crate::collapse::{Alarm, Circumstances, CollapseKind, Diagnostics, OnCollapse, distance_to};
 use crate::data::{DataSpec, Loader, LoaderConfig, Prepared, Quarantine, Source, Split};
 use crate::error::{Error, Result};
 use crate::jepa::{Batch as _, Jepa};
@@ -34,7 +34,8 @@ pub(super) struct Run<'a, V: Variant> {
     pub(super) learner: Option<Learner<V::Model>>,
     pub(super) state: State,
     pub(super) untrained: V::Model,
-    pub(super) untrained_std: Option<f64>,
+    pub(super) untrained_figures: Option<Diagnostics>,
+    pub(super) collapsed: Option<CollapseKind>,
     pub(super) failed_saves: usize,
     pub(super) clock: VecDeque<(Instant, usize)>,
     pub(super) followed: Option<Followed<V>>,
@@ -119,7 +120,8 @@ impl<'a, V: Variant> Run<'a, V> {
             state,
             untrained,
             learner: Some(learner),
-            untrained_std: None,
+            untrained_figures: None,
+            collapsed: None,
             failed_saves: 0,
             clock: VecDeque::new(),
             followed: None,
@@ -225,20 +227,38 @@ impl<'a, V: Variant> Run<'a, V> {
             let device = &run.session.engine.device;
             run.replicas.with_all(|| Diagnostics::of(V::Model::features(encoder, &batch, device)))
         };
-        if self.untrained_std.is_none() {
-            self.untrained_std = of(self, self.untrained.target())?.map(|figures| figures.std);
+        if self.untrained_figures.is_none() {
+            self.untrained_figures = of(self, self.untrained.target())?;
         }
-        let Some((figures, reference)) = of(self, &self.learner()?.encoder())?.zip(self.untrained_std) else {
+        let learner = self.learner()?;
+        let distance =
+            learner.target.as_ref().map(|target| distance_to(target, learner.student.target())).transpose()?;
+        let Some((figures, untrained)) = of(self, &learner.encoder())?.zip(self.untrained_figures) else {
             self.warn("the embeddings are not finite: lower schedule.lr, or set optimizer.clip_norm".to_owned());
             return Ok(());
         };
+        let figures = Diagnostics { student_distance: distance, ..figures };
         self.say(Event::Collapse { step, figures });
-        if figures.std < self.config.guard.collapse_ratio * reference || figures.rank_me < 1.5 || figures.content < 0.05
-        {
-            self.warn(format!(
-                "the embeddings are collapsing: std {:.4} (untrained {reference:.4}), RankMe {:.1}, content {:.3}; a lower schedule.lr, a higher schedule.momentum or the fan-in initialisation may help",
-                figures.std, figures.rank_me, figures.content
-            ));
+        self.sound_alarm(step, &figures, &untrained)
+    }
+
+    /// Says when embeddings begin to collapse, and ends the run when they still do at the next figures and it was asked
+    /// to.
+    fn sound_alarm(&mut self, step: u64, figures: &Diagnostics, untrained: &Diagnostics) -> Result<()> {
+        let circumstances = Circumstances {
+            target: self.config.target,
+            momentum: self.schedule.at(step).momentum,
+            objective: self.config.objective.clone(),
+        };
+        let alarm = Alarm::of(figures, untrained, self.config.guard.collapse_ratio, &circumstances);
+        let before = std::mem::replace(&mut self.collapsed, alarm.as_ref().map(|alarm| alarm.collapse));
+        let Some(alarm) = alarm else { return Ok(()) };
+        if before != self.collapsed {
+            self.say(Event::Alarm { step, alarm: alarm.clone() });
+        }
+        if before.is_some() && self.config.guard.on_collapse == OnCollapse::Stop {
+            self.save(false)?;
+            return Err(Error::Collapsed { step, alarm: Box::new(alarm) });
         }
         Ok(())
     }

@@ -17,7 +17,7 @@
 
 use burn::prelude::*;
 use jepa_core::checkpoint::{Foreign, Named};
-use jepa_core::collapse::RegulariserConfig;
+use jepa_core::collapse::{Covariance, Invariance, RegulariserConfig, Variance};
 use jepa_core::data::{DataSpec, Source, Split};
 use jepa_core::error::Result;
 use jepa_core::jepa::Role;
@@ -37,14 +37,14 @@ pub struct CJepa(IJepa);
 
 /// The paper's objective with all VICReg terms times `beta` (0.001 in the paper).
 pub fn objective(beta: f64) -> ObjectiveConfig {
-    let term = |term, weight: f64, on| WeightedRegulariser { term, weight: beta * weight, on };
+    let term = |term, weight: f64, on| WeightedRegulariser { term, weight: beta * weight, on, against: None };
     ObjectiveConfig {
         distance: DistanceConfig::L2,
         normalise_targets: Some(1e-5),
         regularisers: vec![
-            term(RegulariserConfig::Invariance, 25.0, Role::Predicted),
-            term(RegulariserConfig::Variance, 25.0, Role::Context),
-            term(RegulariserConfig::Covariance, 1.0, Role::Context),
+            term(RegulariserConfig::Invariance(Invariance::default()), 25.0, Role::Predicted),
+            term(RegulariserConfig::Variance(Variance::default()), 25.0, Role::Context),
+            term(RegulariserConfig::Covariance(Covariance::default()), 1.0, Role::Context),
         ],
     }
 }
