@@ -12,6 +12,7 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::masks::MaskSet;
 use crate::nn::BatchStatistics;
 use crate::train::Exchange;
 
@@ -57,6 +58,11 @@ pub trait Batch: Clone + Send + Sync + 'static {
 
     /// The samples `range` with their masks, for one replica.
     fn shard(&self, range: Range<usize>) -> Self;
+
+    /// The masks, one set a mask generator; none where there are none, or where they are not index sets.
+    fn mask_sets(&self) -> &[MaskSet] {
+        &[]
+    }
 
     /// Figures of this batch worth logging, such as mask lengths.
     fn figures(&self) -> Vec<(&'static str, f64)>;

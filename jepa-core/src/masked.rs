@@ -70,6 +70,10 @@ impl Batch for PatchBatch {
         }
     }
 
+    fn mask_sets(&self) -> &[MaskSet] {
+        &self.masks
+    }
+
     fn figures(&self) -> Vec<(&'static str, f64)> {
         const NAMES: [[&str; 2]; 4] = [
             ["context_tokens", "target_tokens"],

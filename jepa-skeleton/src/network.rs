@@ -94,6 +94,10 @@ impl Batch for ClipBatch {
         }
     }
 
+    fn mask_sets(&self) -> &[MaskSet] {
+        self.masks.as_slice()
+    }
+
     fn figures(&self) -> Vec<(&'static str, f64)> {
         let length = |masks: &[jepa_core::masks::Mask]| masks.first().map_or(0.0, |m| m.len() as f64);
         self.masks

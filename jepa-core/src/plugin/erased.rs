@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::bench::{self, BenchReport, BenchRequest};
 use super::evaluation::{self, EvaluateRequest, EvaluationInfo};
+use super::picture::{self, Checked, DataPreview, PreviewRequest};
 use super::probing::{self, EmbedRequest, ProbeReport, ProbeRequest};
-use super::settings::{self, PresetInfo};
+use super::settings::{self, PresetInfo, Settings};
 use super::training::{self, TrainRequest};
 use super::variant::{Evaluated, Exported, Format};
 use super::weights::{self, ImportRequest};
@@ -24,6 +25,8 @@ pub struct Plugin {
     pub formats: &'static [&'static str],
     presets: fn() -> Result<Vec<PresetInfo>>,
     schema: fn() -> Result<serde_json::Value>,
+    check: fn(&Settings) -> Result<Checked>,
+    preview: fn(&PreviewRequest) -> Result<DataPreview>,
     train: fn(&TrainRequest, &mut dyn Observer) -> Result<Outcome>,
     probe: fn(&ProbeRequest) -> Result<ProbeReport>,
     evaluations: fn() -> Vec<EvaluationInfo>,
@@ -43,6 +46,8 @@ impl Plugin {
             formats: V::FORMATS,
             presets: settings::presets::<V>,
             schema: settings::schema::<V>,
+            check: picture::check::<V>,
+            preview: picture::preview::<V>,
             train: training::train::<V>,
             probe: probing::run_probe::<V>,
             evaluations: evaluation::evaluations::<V>,
@@ -63,6 +68,16 @@ impl Plugin {
     /// JSON Schema of its configuration.
     pub fn schema(&self) -> Result<serde_json::Value> {
         (self.schema)()
+    }
+
+    /// Puts a configuration together and checks all of it but the data.
+    pub fn check(&self, settings: &Settings) -> Result<Checked> {
+        (self.check)(settings)
+    }
+
+    /// Samples as pictures, with the masks of a training step.
+    pub fn preview(&self, request: &PreviewRequest) -> Result<DataPreview> {
+        (self.preview)(request)
     }
 
     /// Trains.

@@ -72,6 +72,19 @@ pub struct Preview {
     pub grid: [usize; 2],
 }
 
+impl Preview {
+    /// Token that each pixel shows when the grid lies evenly over the picture.
+    pub fn evenly(&self) -> Vec<Option<u32>> {
+        let [rows, columns] = self.grid;
+        let place = |at: usize, tokens: usize, pixels: usize| at * tokens / pixels.max(1);
+        (0..self.height)
+            .flat_map(|y| (0..self.width).map(move |x| [y, x]))
+            .map(|[y, x]| place(y, rows, self.height) * columns + place(x, columns, self.width))
+            .map(|token| (token < rows * columns).then_some(token as u32))
+            .collect()
+    }
+}
+
 /// Foreign weights in this variant's names.
 pub struct Imported<C> {
     /// The configuration that fits them.
@@ -184,6 +197,12 @@ pub trait Variant: Sized + Send + Sync + 'static {
 
     /// The sample as a picture.
     fn preview(&self, sample: &Self::Sample) -> Preview;
+
+    /// Token that each pixel of the sample's [`Self::preview`] shows, row-major; none where it shows none. Masks,
+    /// errors and features are drawn with it. By default the grid of tokens lies evenly over the picture.
+    fn shown(&self, _sample: &Self::Sample, preview: &Preview) -> Vec<Option<u32>> {
+        preview.evenly()
+    }
 
     /// Foreign weights in this variant's names.
     fn import(_foreign: &Foreign) -> Result<Imported<Self::Config>> {

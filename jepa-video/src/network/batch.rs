@@ -72,6 +72,10 @@ impl Batch for VideoBatch {
         Self { rows, ..self.clone() }
     }
 
+    fn mask_sets(&self) -> &[MaskSet] {
+        self.rows.masks()
+    }
+
     fn figures(&self) -> Vec<(&'static str, f64)> {
         self.rows.figures()
     }

@@ -163,6 +163,11 @@ impl Variant for VJepa {
         preview::preview(sample, [rows, columns])
     }
 
+    fn shown(&self, sample: &Clip, _preview: &Preview) -> Vec<Option<u32>> {
+        let tubelets = self.views.tubelets();
+        preview::shown(sample, tubelets.grid, tubelets.tubelet)
+    }
+
     fn import(foreign: &Foreign) -> Result<Imported<VJepaConfig>> {
         weights::v_jepa::import(foreign)
     }

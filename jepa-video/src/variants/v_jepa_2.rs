@@ -223,6 +223,11 @@ impl Variant for VJepa2 {
         preview::preview(sample, [rows, columns])
     }
 
+    fn shown(&self, sample: &Clip, _preview: &Preview) -> Vec<Option<u32>> {
+        let tubelets = self.views.tubelets();
+        preview::shown(sample, tubelets.grid, tubelets.tubelet)
+    }
+
     fn import(foreign: &Foreign) -> Result<Imported<VJepa2Config>> {
         weights::v_jepa_2::import(foreign)
     }
