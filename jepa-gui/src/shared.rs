@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use egui::Color32;
 
 use crate::notices::Notices;
-use crate::runs::Library;
+use crate::runs::{Children, Followers, Library, Program, RunSummary};
 use crate::screens::ScreenId;
 use crate::theme::Theme;
 use crate::workspace::Workspace;
@@ -23,8 +23,14 @@ pub struct Shared {
     pub notices: Notices,
     /// What a person made here: layout, tags, notes, settings.
     pub workspace: Workspace,
-    /// The program that trains: `xtask`, or whatever `JEPA_XTASK` names.
-    pub program: Option<PathBuf>,
+    /// The program that trains; none when it was not found.
+    pub program: Option<Program>,
+    /// Event logs that are being read.
+    pub followers: Followers,
+    /// Training processes started here.
+    pub children: Children,
+    /// Graphics adapters of this machine in words, the one that draws this window first; empty without a window.
+    pub adapters: Vec<String>,
     /// Asked for in this frame, carried out by the app after it.
     pub asked: Vec<Action>,
 }
@@ -45,15 +51,21 @@ pub enum Action {
         /// A preset, absent: its first.
         preset: Option<String>,
     },
-    /// Start the program with these arguments; the run appears in `out`.
+    /// Start the program with these arguments; the run appears in `out` and is shown.
     Launch {
         /// Everything after the program's name.
         arguments: Vec<String>,
         /// The run folder it writes.
         out: PathBuf,
     },
+    /// Ask a run to save and end.
+    Stop(PathBuf),
     /// Ask for a folder of runs to look into.
     ChooseRuns,
+    /// Ask for a run folder anywhere.
+    ChooseRun,
+    /// Save the picture of a part of the window, in points.
+    SavePicture(egui::Rect),
 }
 
 /// Which runs are looked at.
@@ -66,6 +78,27 @@ pub struct Selection {
 }
 
 impl Shared {
+    /// What a window over a folder of runs begins with.
+    pub fn new(folder: &Path, context: &egui::Context) -> Self {
+        let mut notices = Notices::default();
+        let (workspace, problem) = Workspace::open(folder);
+        if let Some(problem) = problem {
+            notices.warning(problem);
+        }
+        Self {
+            library: Library::watch(folder, context),
+            selection: Selection::default(),
+            theme: Theme::of(context),
+            notices,
+            workspace,
+            program: Program::find(),
+            followers: Followers::default(),
+            children: Children::default(),
+            adapters: Vec::new(),
+            asked: Vec::new(),
+        }
+    }
+
     /// Asks the app for something, after this frame.
     pub fn ask(&mut self, action: Action) {
         self.asked.push(action);
@@ -75,6 +108,17 @@ impl Shared {
     pub fn run_color(&mut self, run: &Path) -> Color32 {
         let at = self.workspace.color_of(&name_of(run));
         self.theme.category(at)
+    }
+
+    /// A folder for a new run: the first free number behind its variant and preset, as the trainer names them.
+    pub fn new_run(&self, variant: &str, preset: &str) -> PathBuf {
+        let name = |n: usize| self.library.folder.join(format!("{variant}-{preset}-{n}"));
+        (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
+    }
+
+    /// The run in focus, as the list knows it.
+    pub fn focused(&self) -> Option<&RunSummary> {
+        self.library.get(self.selection.run.as_deref()?)
     }
 }
 

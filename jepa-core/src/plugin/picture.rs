@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::jepa::Batch as _;
 use crate::masks::{Mask, MaskSet};
 use crate::objective::Objective;
-use crate::random::epoch_order;
+use crate::random::{Purpose, Stream, epoch_of, epoch_order};
 use crate::train::Schedule;
 
 /// A configuration that passed every check but the data's.
@@ -98,6 +98,20 @@ impl From<&MaskSet> for TokenSets {
     }
 }
 
+/// Largest batch that is collated whole for its masks.
+const WHOLE: usize = 64;
+
+/// Samples of the batch of a step when none of them is damaged.
+fn batch_indices(seed: u64, step: u64, batch: usize, samples: usize) -> impl Iterator<Item = usize> {
+    let mut epoch: Option<(u64, Vec<u32>)> = None;
+    (0..batch as u64).map(move |i| {
+        let (number, at) = epoch_of((step - 1) * batch as u64 + i, samples);
+        let known = epoch.take().filter(|(known, _)| *known == number);
+        let (_, order) = epoch.insert(known.unwrap_or_else(|| (number, epoch_order(seed, number, samples))));
+        order.get(at).map_or(0, |index| *index as usize)
+    })
+}
+
 pub(super) fn check<V: Variant>(settings: &Settings) -> Result<Checked> {
     let (preset, config) = resolve::<V>(settings)?;
     let variant = V::new(&config.model)?;
@@ -113,32 +127,32 @@ pub(super) fn preview<V: Variant>(request: &PreviewRequest) -> Result<DataPrevie
     if source.is_empty() {
         return Err(Error::data(config.data.source, "holds no samples"));
     }
-    let (indices, step) = match &request.samples {
-        Shown::Indices(indices) => (indices.clone(), None),
+    let seed = config.run.seed;
+    let (indices, step, count) = match &request.samples {
+        Shown::Indices(indices) => (indices.clone(), None, indices.len()),
         Shown::Batch { step, count } => {
-            // The order of training, as far as one epoch goes.
-            let order = epoch_order(config.run.seed, 0, source.len());
-            let first = (step.max(&1) - 1) as usize * config.run.batch;
-            let place = |i: usize| order[(first + i) % order.len()] as usize;
-            ((0..(*count).min(config.run.batch)).map(place).collect(), Some(*step))
+            let step = (*step).max(1);
+            // Masks of one batch share a length: a whole batch, unless it is a large one, gives those of training.
+            let size = if config.run.batch <= WHOLE { config.run.batch } else { (*count).min(config.run.batch) };
+            (batch_indices(seed, step, config.run.batch, source.len()).take(size).collect(), Some(step), *count)
         }
     };
-    let read: Vec<(usize, Result<V::Sample>)> = indices.into_iter().map(|i| (i, source.read(i))).collect();
+    let read = |index: usize| match step {
+        None => source.read(index),
+        Some(step) => source.draw(index, &mut Stream::new(seed, Purpose::Part, step, index as u64)),
+    };
     let batch = match step {
         None => None,
         Some(step) => {
-            let whole = read.iter().filter(|(_, sample)| sample.is_ok());
             let (indices, samples): (Vec<usize>, Vec<V::Sample>) =
-                whole.filter_map(|(i, _)| Some((*i, source.read(*i).ok()?))).unzip();
-            if samples.is_empty() {
-                None
-            } else {
-                Some(variant.batch(samples, &Draws::new(config.run.seed, step, indices))?)
-            }
+                indices.iter().filter_map(|i| Some((*i, read(*i).ok()?))).unzip();
+            let draws = Draws::new(seed, step, indices);
+            if samples.is_empty() { None } else { Some(variant.batch(samples, &draws)?) }
         }
     };
     let mut place = 0;
-    let pictures = read.into_iter().map(|(index, sample)| {
+    let pictures = indices.into_iter().take(count).map(|index| {
+        let sample = read(index);
         let mut drawn = draw::<V>(&variant, source.as_ref(), index, sample.map_err(|e| e.to_string())?);
         if let Some(batch) = &batch {
             drawn.masks = batch.shard(place..place + 1).mask_sets().iter().map(TokenSets::from).collect();
