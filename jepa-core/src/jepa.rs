@@ -56,14 +56,14 @@ pub trait Batch: Clone + Send + Sync + 'static {
         self.len() as f64
     }
 
-    /// What is seen and what is hidden, one set of masks a mask generator, in the order of the pairs of a forward pass.
-    /// None for clean samples, and where hiding is not done by masks.
-    fn masks(&self) -> &[MaskSet] {
-        &[]
-    }
-
     /// The samples `range` with their masks, for one replica.
     fn shard(&self, range: Range<usize>) -> Self;
+
+    /// What is seen and what is hidden, one set a mask generator, in the order of the pairs of a forward pass; none for
+    /// clean samples, and where hiding is not done by index sets.
+    fn mask_sets(&self) -> &[MaskSet] {
+        &[]
+    }
 
     /// Figures of this batch worth logging, such as mask lengths.
     fn figures(&self) -> Vec<(&'static str, f64)>;

@@ -61,10 +61,6 @@ impl Batch for PatchBatch {
         self.shape[0]
     }
 
-    fn masks(&self) -> &[MaskSet] {
-        &self.masks
-    }
-
     fn shard(&self, range: Range<usize>) -> Self {
         let [_, tokens, values] = self.shape;
         let size = tokens * values;
@@ -73,6 +69,10 @@ impl Batch for PatchBatch {
             shape: [range.len(), tokens, values],
             masks: self.masks.iter().map(|m| m.shard(range.clone())).collect(),
         }
+    }
+
+    fn mask_sets(&self) -> &[MaskSet] {
+        &self.masks
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
@@ -129,7 +129,7 @@ impl Jepa for MaskedJepa {
     fn forward(&self, target: &Encoder, batch: &PatchBatch, step: &Step) -> Forward {
         let patches = batch.upload(&step.device);
         let whole = target.forward(patches.clone());
-        let pairs = batch.masks().iter().map(|MaskSet { context: visible, target: hidden }| {
+        let pairs = batch.mask_sets().iter().map(|MaskSet { context: visible, target: hidden }| {
             let s_y = repeat_interleave(gather(whole.clone(), hidden), batch.len(), visible.len());
             let s_x = self.encoder.forward_visible(patches.clone(), visible);
             let predicted = self.predictor.forward(s_x.clone(), visible, hidden);

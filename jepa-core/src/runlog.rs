@@ -154,6 +154,14 @@ pub struct RunInfo {
     pub started: u64,
 }
 
+/// A line of the log: an event and when it happened, in seconds since 1970.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    time: f64,
+}
+
 /// A run folder held for writing.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -220,7 +228,8 @@ impl RunFolder {
 
     /// Appends an event. A log that cannot be written is no reason to lose a run: it is said once a run, on the log.
     pub fn log(&mut self, event: &Event) {
-        let Ok(mut line) = serde_json::to_vec(event) else { return };
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_millis() as f64 / 1e3);
+        let Ok(mut line) = serde_json::to_vec(&Line { event, time }) else { return };
         line.push(b'\n');
         if let Err(error) = self.events.write_all(&line) {
             tracing::warn!("cannot append to `{}`: {error}", self.path.join("events.jsonl").display());

@@ -52,7 +52,13 @@ fn a_run_without_stopped_gradient_stops_with_cause_and_remedy_and_a_healthy_one_
     assert!(events.iter().any(|event| matches!(event, Event::Collapse { .. })));
 
     for (run, sound) in [(healthy, true), (broken, false)] {
-        let request = EvaluateRequest { path: run, name: "collapse".into(), data: None, engine: Engine::cpu() };
+        let request = EvaluateRequest {
+            beside: Vec::new(),
+            path: run,
+            name: "collapse".into(),
+            data: None,
+            engine: Engine::cpu(),
+        };
         let found = plugin::find("i-jepa").unwrap().evaluate(&request).unwrap();
         assert_eq!(found.text.contains("no sign of a collapse"), sound, "{}", found.text);
         assert_eq!(found.figures["alarm"].is_null(), sound);

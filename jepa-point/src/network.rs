@@ -96,10 +96,6 @@ impl Batch for GroupBatch {
         self.shape[0]
     }
 
-    fn masks(&self) -> &[MaskSet] {
-        self.masks.as_slice()
-    }
-
     fn shard(&self, range: Range<usize>) -> Self {
         let [_, groups, points] = self.shape;
         let part = |values: &[f32], size: usize| values[range.start * size..range.end * size].to_vec();
@@ -109,6 +105,10 @@ impl Batch for GroupBatch {
             shape: [range.len(), groups, points],
             masks: self.masks.as_ref().map(|m| m.shard(range.clone())),
         }
+    }
+
+    fn mask_sets(&self) -> &[MaskSet] {
+        self.masks.as_slice()
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

@@ -79,10 +79,6 @@ impl Batch for ClipBatch {
         self.owners.len() as f64
     }
 
-    fn masks(&self) -> &[MaskSet] {
-        self.masks.as_slice()
-    }
-
     fn shard(&self, range: Range<usize>) -> Self {
         let size = self.shape[0] * self.shape[1];
         let first = self.owners.partition_point(|owner| *owner < range.start);
@@ -96,6 +92,10 @@ impl Batch for ClipBatch {
             shape: self.shape,
             masks: self.masks.as_ref().map(|m| m.shard(first..end)),
         }
+    }
+
+    fn mask_sets(&self) -> &[MaskSet] {
+        self.masks.as_slice()
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

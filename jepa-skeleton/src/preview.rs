@@ -5,14 +5,30 @@ use jepa_core::plugin::Preview;
 use crate::data::Sequence;
 
 /// Pixels of one pose.
-const WIDTH: usize = 48;
-const HEIGHT: usize = 96;
+const WIDTH: usize = 64;
+const HEIGHT: usize = 128;
 /// Poses shown.
-const POSES: usize = 4;
+const POSES: usize = 6;
 
 /// The poses in RGB; the grid is that of the tokens, segments by joints.
 pub fn preview(sequence: &Sequence, grid: [usize; 2]) -> Preview {
     let mut rgb = vec![0u8; WIDTH * POSES * HEIGHT * 3];
+    bones(sequence, |at, _, _| rgb[3 * at..3 * at + 3].copy_from_slice(&[90, 200, 250]));
+    Preview { width: WIDTH * POSES, height: HEIGHT, rgb, grid }
+}
+
+/// Token that each pixel of [`preview`] shows: half of a bone belongs to each of its joints. `grid` as there.
+pub fn shown(sequence: &Sequence, [segments, joints]: [usize; 2]) -> Vec<Option<u32>> {
+    let mut tokens = vec![None; WIDTH * POSES * HEIGHT];
+    bones(sequence, |at, pose, joint| {
+        let segment = (pose * segments / POSES).min(segments.saturating_sub(1));
+        tokens[at] = (joint < joints).then_some((segment * joints + joint) as u32);
+    });
+    tokens
+}
+
+/// Calls `paint` with the pixel, the number of the pose and the joint for every pixel of a bone.
+fn bones(sequence: &Sequence, mut paint: impl FnMut(usize, usize, usize)) {
     let valid = sequence.valid().max(1);
     let pose = |at: usize| sequence.pose((at * (valid - 1)) / (POSES - 1), 0);
     let all: Vec<[f32; 2]> =
@@ -36,22 +52,25 @@ pub fn preview(sequence: &Sequence, grid: [usize; 2]) -> Preview {
             .collect();
         for (joint, parent) in sequence.joints.parents.iter().enumerate() {
             let Some(parent) = parent else { continue };
-            if let (Some(Some(a)), Some(Some(b))) = (joints.get(joint), joints.get(*parent as usize)) {
-                line(&mut rgb, *a, *b);
+            let parent = *parent as usize;
+            if let (Some(Some(a)), Some(Some(b))) = (joints.get(joint), joints.get(parent)) {
+                line(*a, *b, |pixel, t| paint(pixel, at, if t < 0.5 { joint } else { parent }));
             }
         }
     }
-    Preview { width: WIDTH * POSES, height: HEIGHT, rgb, grid, panels: 1 }
 }
 
-fn line(rgb: &mut [u8], a: [f32; 2], b: [f32; 2]) {
-    let steps = ((b[0] - a[0]).abs().max((b[1] - a[1]).abs()).ceil() as usize).clamp(1, 256);
+/// Pixels of a line two pixels wide, each with its place between 0 and 1.
+fn line(a: [f32; 2], b: [f32; 2], mut paint: impl FnMut(usize, f32)) {
+    let steps = ((b[0] - a[0]).abs().max((b[1] - a[1]).abs()).ceil() as usize).clamp(1, 512);
     for i in 0..=steps {
         let t = i as f32 / steps as f32;
         let (x, y) = (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t);
-        if x >= 0.0 && y >= 0.0 && (x as usize) < WIDTH * POSES && (y as usize) < HEIGHT {
-            let at = 3 * (y as usize * WIDTH * POSES + x as usize);
-            rgb[at..at + 3].copy_from_slice(&[90, 200, 250]);
+        for (dx, dy) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)] {
+            let (x, y) = (x + dx, y + dy);
+            if x >= 0.0 && y >= 0.0 && (x as usize) < WIDTH * POSES && (y as usize) < HEIGHT {
+                paint(y as usize * WIDTH * POSES + x as usize, t);
+            }
         }
     }
 }

@@ -15,7 +15,28 @@ pub fn preview(clip: &Clip, grid: [usize; 2]) -> Preview {
     let row = clip.width * 3;
     let line = |y: usize| frames.iter().flat_map(move |frame| &frame[y * row..(y + 1) * row]);
     let rgb = (0..clip.height).flat_map(line).copied().collect();
-    Preview { width: clip.width * shown, height: clip.height, rgb, grid, panels: 1 }
+    Preview { width: clip.width * shown, height: clip.height, rgb, grid }
+}
+
+/// Token that each pixel of [`preview`] shows: frames beside each other, of each the middle that [`crate::view`] keeps
+/// of clean clips. `tokens` are those of one segment, [time, rows, columns] of `tubelet` frames each.
+pub fn shown(clip: &Clip, tokens: [usize; 3], tubelet: usize) -> Vec<Option<u32>> {
+    let [times, rows, columns] = tokens;
+    let count = clip.frames.min(FRAMES);
+    // Of the shorter side 224 / 256 are kept, and as much of the longer one.
+    let side = clip.width.min(clip.height) as f32 * 224.0 / 256.0;
+    let cell = |at: usize, whole: usize, cells: usize| {
+        let place = (at as f32 + 0.5 - (whole as f32 - side) / 2.0) / side;
+        (0.0..1.0).contains(&place).then(|| ((place * cells as f32) as usize).min(cells - 1))
+    };
+    let token = |y: usize, x: usize| {
+        let frame = x / clip.width * (clip.frames - 1) / (count - 1).max(1);
+        // Later segments are seen by themselves; masks are of the first.
+        let time = Some(frame / tubelet.max(1)).filter(|time| *time < times)?;
+        let (row, column) = (cell(y, clip.height, rows)?, cell(x % clip.width, clip.width, columns)?);
+        Some(((time * rows + row) * columns + column) as u32)
+    };
+    (0..clip.height).flat_map(|y| (0..clip.width * count).map(move |x| (y, x))).map(|(y, x)| token(y, x)).collect()
 }
 
 #[cfg(test)]
@@ -28,6 +49,9 @@ mod tests {
         let picture = preview(&clip, [1, 1]);
         assert_eq!((picture.width, picture.height, picture.rgb.len()), (8, 2, 48));
         assert_eq!((&picture.rgb[..3], &picture.rgb[21..27]), (&[0, 1, 2][..], &[114, 115, 116, 3, 4, 5][..]));
+        let tokens = shown(&clip, [10, 2, 1], 2);
+        assert_eq!(tokens.len(), 16);
+        assert_eq!((tokens[0], tokens[7], tokens[8]), (Some(0), Some(18), Some(1)));
         assert_eq!(preview(&Clip::new(1, 1, 1, vec![1, 2, 3]).unwrap(), [1, 1]).rgb, [1, 2, 3]);
     }
 }

@@ -106,23 +106,27 @@ impl Views {
         Ok(values)
     }
 
-    /// The picture that the tubelets of a row came from: the first frame of every time, under each other.
-    pub fn picture(&self, tubelets: &[f32]) -> Preview {
+    /// The picture that the tubelets of a row came from, the first frame of every time beside each other, and the token
+    /// that each of its pixels shows.
+    pub fn picture(&self, tubelets: &[f32]) -> (Preview, Vec<Option<u32>>) {
         let Tubelets { tubelet, patch, grid: [times, rows, columns] } = self.tubelets;
-        let (width, height) = (columns * patch, times * rows * patch);
-        let mut rgb = vec![0u8; width * height * 3];
+        let (width, height) = (times * columns * patch, rows * patch);
+        let (mut rgb, mut tokens) = (vec![0u8; width * height * 3], vec![None; width * height]);
         let Normalise { mean, std } = &self.config.normalise;
         for (token, values) in tubelets.chunks_exact(self.tubelets.values()).enumerate() {
-            let corner = (token / columns * patch * width + token % columns * patch) * 3;
-            for (channel, frames) in values.chunks_exact(tubelet * patch * patch).enumerate() {
-                for (at, value) in frames[..patch * patch].iter().enumerate() {
+            let (time, row, column) = (token / (rows * columns), token / columns % rows, token % columns);
+            let corner = row * patch * width + (time * columns + column) * patch;
+            for at in 0..patch * patch {
+                let pixel = corner + at / patch * width + at % patch;
+                tokens[pixel] = Some(token as u32);
+                for channel in 0..3 {
+                    let value = values[channel * tubelet * patch * patch + at];
                     let shade = 255.0 * (value * std[channel] + mean[channel]);
-                    rgb[corner + (at / patch * width + at % patch) * 3 + channel] =
-                        shade.round().clamp(0.0, 255.0) as u8;
+                    rgb[3 * pixel + channel] = shade.round().clamp(0.0, 255.0) as u8;
                 }
             }
         }
-        Preview { width, height, rgb, grid: [times * rows, columns], panels: times }
+        (Preview { width, height, rgb, grid: [rows, times * columns] }, tokens)
     }
 
     fn collate(&self, values: Vec<f32>, samples: usize, segments: usize, masks: Vec<MaskSet>) -> Result<VideoBatch> {
@@ -174,14 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_of_a_row_shows_every_time_under_the_one_before() {
+    fn the_picture_of_a_row_shows_the_times_beside_each_other() {
         let clip = ClipOptions { frames: 4, ..ClipOptions::default() };
         let views = Views::new(&ViewConfig { patch: 4, ..ViewConfig::official(clip, 8) }).unwrap();
         // Every frame has one shade: times two, frames 0 and 2 are shown.
         let rgb = [10u8, 20, 130, 140].iter().flat_map(|shade| vec![*shade; 8 * 8 * 3]).collect();
         let batch = views.clean(&[Clip::new(4, 8, 8, rgb).unwrap()]).unwrap();
-        let picture = views.picture(batch.row(0));
-        assert_eq!((picture.width, picture.height, picture.grid, picture.panels), (8, 16, [4, 2], 2));
-        assert!(picture.rgb[..192].iter().all(|v| *v == 10) && picture.rgb[192..].iter().all(|v| *v == 130));
+        let (picture, tokens) = views.picture(batch.row(0));
+        assert_eq!((picture.width, picture.height, picture.grid), (16, 8, [2, 4]));
+        assert_eq!(
+            (picture.rgb[0], picture.rgb[3 * 8], tokens[7], tokens[8], tokens[127]),
+            (10, 130, Some(1), Some(4), Some(7))
+        );
     }
 }

@@ -46,7 +46,7 @@ impl Window {
                 rgb[3 * (y * width + x)..][..3].copy_from_slice(&[[20, 60, 180], [200, 80, 20], [20, 130, 60]][i % 3]);
             }
         }
-        Preview { width, height, rgb, grid: [1, tokens], panels: 1 }
+        Preview { width, height, rgb, grid: [1, tokens] }
     }
 }
 

@@ -40,7 +40,10 @@ pub(super) fn evaluation<V: Variant>() -> Evaluation<V> {
 
 type Encoder<V> = <<V as Variant>::Model as Jepa>::Target;
 
-fn run<V: Variant>(networks: &Networks<V>, data: Option<&str>) -> Result<Evaluated> {
+fn run<V: Variant>(networks: &Networks<V>, beside: &[(String, Networks<V>)], data: Option<&str>) -> Result<Evaluated> {
+    if let Some((name, _)) = beside.first() {
+        return Err(Error::config("--beside", format!("collapse figures are of one run; ask for `{name}` by itself")));
+    }
     let config = &networks.config;
     let spec = DataSpec::parse(data.unwrap_or(&config.data.source), V::FORMATS);
     let source = networks.variant.open(&spec, Split::Train)?;

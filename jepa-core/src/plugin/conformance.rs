@@ -276,9 +276,16 @@ fn preview<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
         format!("{} x {} pixels hold {} values", preview.width, preview.height, preview.rgb.len())
     })?;
     require(preview.grid.iter().all(|n| *n > 0), || "its token grid is empty".into())?;
-    let panels =
-        preview.panels > 0 && [preview.height, preview.grid[0]].iter().all(|n| n.is_multiple_of(preview.panels));
-    require(panels, || format!("{} panels do not share {} rows", preview.panels, preview.height))?;
+    let tokens = bench.variant.shown(&sample, &preview);
+    require(tokens.len() == preview.width * preview.height && tokens.iter().any(Option::is_some), || {
+        format!("{} tokens are shown by {} x {} pixels", tokens.len(), preview.width, preview.height)
+    })?;
+    if let Some(mask) = bench.batch.mask_sets().iter().flat_map(|masks| &masks.context).next() {
+        let largest = tokens.iter().flatten().max();
+        require(largest.is_some_and(|token| (*token as usize) < mask.tokens()), || {
+            format!("a pixel shows token {largest:?} of {}", mask.tokens())
+        })?;
+    }
     let raw = bench.variant.raw(&sample).map_err(text)?;
     require(!raw.is_empty(), || "its raw values are empty".into())
 }

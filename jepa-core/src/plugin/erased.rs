@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::bench::{self, BenchReport, BenchRequest};
 use super::evaluation::{self, EvaluateRequest, EvaluationInfo};
-use super::glimpse::{self, Glimpse};
+use super::picture::{self, Checked, DataPreview, PreviewRequest};
 use super::probing::{self, EmbedRequest, ProbeReport, ProbeRequest};
 use super::settings::{self, PresetInfo, Settings};
 use super::training::{self, TrainRequest};
@@ -25,11 +25,12 @@ pub struct Plugin {
     pub formats: &'static [&'static str],
     presets: fn() -> Result<Vec<PresetInfo>>,
     schema: fn() -> Result<serde_json::Value>,
+    check: fn(&Settings) -> Result<Checked>,
+    preview: fn(&PreviewRequest) -> Result<DataPreview>,
     train: fn(&TrainRequest, &mut dyn Observer) -> Result<Outcome>,
     probe: fn(&ProbeRequest) -> Result<ProbeReport>,
     evaluations: fn() -> Vec<EvaluationInfo>,
     evaluate: fn(&EvaluateRequest) -> Result<Evaluated>,
-    glimpse: fn(&Settings, u64, usize) -> Result<Vec<Glimpse>>,
     embed: fn(&EmbedRequest) -> Result<Features>,
     import: fn(&ImportRequest) -> Result<usize>,
     export: fn(&Path, Format) -> Result<Vec<Exported>>,
@@ -45,11 +46,12 @@ impl Plugin {
             formats: V::FORMATS,
             presets: settings::presets::<V>,
             schema: settings::schema::<V>,
+            check: picture::check::<V>,
+            preview: picture::preview::<V>,
             train: training::train::<V>,
             probe: probing::run_probe::<V>,
             evaluations: evaluation::evaluations::<V>,
             evaluate: evaluation::evaluate::<V>,
-            glimpse: glimpse::glimpse::<V>,
             embed: probing::embed::<V>,
             import: weights::import::<V>,
             export: weights::export::<V>,
@@ -66,6 +68,16 @@ impl Plugin {
     /// JSON Schema of its configuration.
     pub fn schema(&self) -> Result<serde_json::Value> {
         (self.schema)()
+    }
+
+    /// Puts a configuration together and checks all of it but the data.
+    pub fn check(&self, settings: &Settings) -> Result<Checked> {
+        (self.check)(settings)
+    }
+
+    /// Samples as pictures, with the masks of a training step.
+    pub fn preview(&self, request: &PreviewRequest) -> Result<DataPreview> {
+        (self.preview)(request)
     }
 
     /// Trains.
@@ -86,11 +98,6 @@ impl Plugin {
     /// Runs one of them.
     pub fn evaluate(&self, request: &EvaluateRequest) -> Result<Evaluated> {
         (self.evaluate)(request)
-    }
-
-    /// The first `count` samples of what a configuration trains on, with the masks of step `first` and those after it.
-    pub fn glimpse(&self, settings: &Settings, first: u64, count: usize) -> Result<Vec<Glimpse>> {
-        (self.glimpse)(settings, first, count)
     }
 
     /// Pooled features of a data set.

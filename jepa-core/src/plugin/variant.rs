@@ -70,8 +70,6 @@ pub struct Preview {
     pub rgb: Vec<u8>,
     /// Rows and columns of tokens; tokens go row by row.
     pub grid: [usize; 2],
-    /// Equal pictures under each other that it is made of, such as the times of a clip; 1 otherwise.
-    pub panels: usize,
 }
 
 /// The elements of one clean sample that have labels of their own (the points of a cloud), and where they lie among its
@@ -86,6 +84,19 @@ pub struct Elements {
     pub values: Vec<f32>,
     /// Raw values of one element.
     pub width: usize,
+}
+
+impl Preview {
+    /// Token that each pixel shows when the grid lies evenly over the picture.
+    pub fn evenly(&self) -> Vec<Option<u32>> {
+        let [rows, columns] = self.grid;
+        let place = |at: usize, tokens: usize, pixels: usize| at * tokens / pixels.max(1);
+        (0..self.height)
+            .flat_map(|y| (0..self.width).map(move |x| [y, x]))
+            .map(|[y, x]| place(y, rows, self.height) * columns + place(x, columns, self.width))
+            .map(|token| (token < rows * columns).then_some(token as u32))
+            .collect()
+    }
 }
 
 /// Foreign weights in this variant's names.
@@ -207,10 +218,16 @@ pub trait Variant: Sized + Send + Sync + 'static {
     /// The sample as a picture.
     fn preview(&self, sample: &Self::Sample) -> Preview;
 
-    /// The first sample of a training batch as a picture after augmentation, with the grid of its tokens. None: nobody can
-    /// see the difference to [`Self::preview`].
-    fn picture(&self, _batch: &Batch<Self>) -> Option<Preview> {
+    /// The first sample of a training batch as a picture after augmentation, with the token that each pixel shows. None:
+    /// it is drawn as [`Self::preview`] has it.
+    fn picture(&self, _batch: &Batch<Self>) -> Option<(Preview, Vec<Option<u32>>)> {
         None
+    }
+
+    /// Token that each pixel of the sample's [`Self::preview`] shows, row-major; none where it shows none. Masks,
+    /// errors and features are drawn with it. By default the grid of tokens lies evenly over the picture.
+    fn shown(&self, _sample: &Self::Sample, preview: &Preview) -> Vec<Option<u32>> {
+        preview.evenly()
     }
 
     /// Foreign weights in this variant's names.

@@ -106,7 +106,7 @@ impl Variant for CJepa {
         self.0.preview(sample)
     }
 
-    fn picture(&self, batch: &PatchBatch) -> Option<Preview> {
+    fn picture(&self, batch: &PatchBatch) -> Option<(Preview, Vec<Option<u32>>)> {
         self.0.picture(batch)
     }
 

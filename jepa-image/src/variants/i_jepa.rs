@@ -137,9 +137,11 @@ impl Variant for IJepa {
         preview::preview(picture.as_ref().unwrap_or(sample), self.patches.rows, self.patches.columns)
     }
 
-    fn picture(&self, batch: &PatchBatch) -> Option<Preview> {
+    fn picture(&self, batch: &PatchBatch) -> Option<(Preview, Vec<Option<u32>>)> {
         let picture = self.patches.joined(batch.sample(0));
-        Some(preview::preview(&picture, self.patches.rows, self.patches.columns))
+        let picture = preview::preview(&picture, self.patches.rows, self.patches.columns);
+        let tokens = picture.evenly();
+        Some((picture, tokens))
     }
 
     fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {

@@ -174,7 +174,17 @@ impl Variant for PointJepa {
     }
 
     fn preview(&self, sample: &Cloud) -> Preview {
-        preview::preview(sample, self.config.groups.groups)
+        let clean = self.config.augment.clean(sample.points(), 0).and_then(Cloud::new);
+        preview::preview(clean.as_ref().unwrap_or(sample), self.config.groups.groups)
+    }
+
+    fn shown(&self, sample: &Cloud, preview: &Preview) -> Vec<Option<u32>> {
+        let cut = |points: Vec<[f32; 3]>| Ok((self.config.groups.cut(&points, 0)?.centres, points));
+        match self.config.augment.clean(sample.points(), 0).and_then(cut) {
+            Ok((centres, points)) => preview::shown(&points, &centres),
+            // A cloud that cannot be cut is shown without tokens.
+            Err(_) => vec![None; preview.width * preview.height],
+        }
     }
 
     fn import(foreign: &Foreign) -> Result<Imported<PointJepaConfig>> {

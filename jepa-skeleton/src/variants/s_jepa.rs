@@ -195,6 +195,10 @@ impl Variant for SJepa {
         preview::preview(sample, [self.tokens.segments, self.tokens.joints])
     }
 
+    fn shown(&self, sample: &Sequence, _preview: &Preview) -> Vec<Option<u32>> {
+        preview::shown(sample, [self.tokens.segments, self.tokens.joints])
+    }
+
     fn flops(&self) -> f64 {
         let SJepaConfig { encoder, predictor, persons, .. } = &self.config;
         let (all, seen) = (self.tokens.count() as f64, self.masks.visible() as f64);

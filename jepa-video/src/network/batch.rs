@@ -67,13 +67,13 @@ impl Batch for VideoBatch {
         self.rows.len() / self.segments
     }
 
-    fn masks(&self) -> &[MaskSet] {
-        self.rows.masks()
-    }
-
     fn shard(&self, range: Range<usize>) -> Self {
         let rows = self.rows.shard(range.start * self.segments..range.end * self.segments);
         Self { rows, ..self.clone() }
+    }
+
+    fn mask_sets(&self) -> &[MaskSet] {
+        self.rows.mask_sets()
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

@@ -126,7 +126,7 @@ impl Jepa for VideoJepa {
             Predicts::Pixels => tubelets.clone(),
         };
         let mut context_loss: Option<Tensor<1>> = None;
-        let parts = batch.masks().iter().enumerate().map(|(generator, masks)| {
+        let parts = batch.mask_sets().iter().enumerate().map(|(generator, masks)| {
             let (s_x, predicted, seen) = self.predict(tubelets.clone(), layout, masks, generator, ContextPath::Alone);
             let s_y = gather(whole.clone(), &masks.target);
             if let Some(seen) = seen {
@@ -146,7 +146,7 @@ impl Jepa for VideoJepa {
             forward.pairs = forward.pairs.into_iter().flat_map(|pair| split(pair, levels)).collect();
         }
         if let Some(loss) = context_loss {
-            let weight = self.predictor.context_weight(step.number) / batch.masks().len() as f64;
+            let weight = self.predictor.context_weight(step.number) / batch.mask_sets().len() as f64;
             forward.terms.push(("context", loss * weight));
         }
         forward

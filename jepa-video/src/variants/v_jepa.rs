@@ -183,8 +183,13 @@ impl Variant for VJepa {
         preview::preview(sample, [rows, columns])
     }
 
-    fn picture(&self, batch: &VideoBatch) -> Option<Preview> {
+    fn picture(&self, batch: &VideoBatch) -> Option<(Preview, Vec<Option<u32>>)> {
         Some(self.views.picture(batch.row(0)))
+    }
+
+    fn shown(&self, sample: &Clip, _preview: &Preview) -> Vec<Option<u32>> {
+        let tubelets = self.views.tubelets();
+        preview::shown(sample, tubelets.grid, tubelets.tubelet)
     }
 
     fn import(foreign: &Foreign) -> Result<Imported<VJepaConfig>> {

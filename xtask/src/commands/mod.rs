@@ -5,6 +5,7 @@ mod chaos;
 mod check;
 mod embed;
 mod export;
+mod gui;
 mod import;
 mod new;
 mod probe;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Export(export::Export),
     /// Measure speed and memory
     Bench(bench::Bench),
+    /// Open the desktop app
+    Gui(gui::Gui),
     /// Write a new modality crate that compiles, trains and is listed
     New(new::New),
     /// Format, lints, documentation, tests, conformance: what CI runs
@@ -53,6 +56,7 @@ impl Command {
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
             Self::Bench(command) => command.run(),
+            Self::Gui(command) => command.run(),
             Self::New(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Chaos(command) => command.run(),

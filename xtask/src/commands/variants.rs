@@ -44,7 +44,7 @@ impl Variants {
                     }))
                 })
                 .collect::<Result<Vec<_>>>()?;
-            print_json(&serde_json::json!({ "variants": all }))?;
+            print_json(&serde_json::json!({ "variants": all, "engines": jepa_core::device::available() }))?;
             return Ok(ExitCode::SUCCESS);
         }
         for plugin in variants {

@@ -1,0 +1,291 @@
+//! The window: navigation above, a screen in the middle, the state of things below, notices in the corner.
+
+mod chrome;
+mod palette;
+mod toasts;
+
+use std::path::{Path, PathBuf};
+
+use crate::jobs::{Job, Update};
+use crate::screens::{
+    Screen, ScreenId, compare::Compare, embeddings::Embeddings, launch::Launch, run::Run, sample::Sample, start::Start,
+};
+use crate::shared::{Action, Shared, name_of};
+use crate::theme::{self, Theme};
+use crate::widgets;
+
+pub use palette::score;
+
+/// The whole app.
+pub struct App {
+    /// What screens share.
+    pub shared: Shared,
+    screens: [Box<dyn Screen>; 6],
+    screen: ScreenId,
+    palette: palette::Palette,
+    dialog: Option<Job<(Wanted, Option<PathBuf>)>>,
+    picture: Option<egui::Rect>,
+}
+
+/// What a dialog for a folder is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Runs,
+    Run,
+}
+
+impl App {
+    /// The app over a folder of runs.
+    pub fn new(folder: &Path, context: &egui::Context) -> Self {
+        theme::apply(context);
+        let shared = Shared::new(folder, context);
+        let mut app = Self {
+            screens: [
+                Box::<Start>::default(),
+                Box::<Launch>::default(),
+                Box::<Run>::default(),
+                Box::<Embeddings>::default(),
+                Box::<Sample>::default(),
+                Box::<Compare>::default(),
+            ],
+            // The last screen may have needed a run that is not in focus any more; the first always has content.
+            screen: ScreenId::Start,
+            palette: palette::Palette::default(),
+            dialog: None,
+            picture: None,
+            shared,
+        };
+        app.set_theme(context);
+        for screen in &mut app.screens {
+            if let Some(settings) = app.shared.workspace.content.screens.get(screen.id().title()) {
+                screen.restore(settings);
+            }
+        }
+        app
+    }
+
+    /// The screen that is shown.
+    pub fn screen(&self) -> ScreenId {
+        self.screen
+    }
+
+    /// Shows a screen.
+    pub fn show(&mut self, screen: ScreenId) {
+        self.screen = screen;
+        self.shared.workspace.content.screen = Some(screen);
+    }
+
+    fn set_theme(&self, context: &egui::Context) {
+        context.set_theme(match self.shared.workspace.content.theme.as_str() {
+            "light" => egui::ThemePreference::Light,
+            "dark" => egui::ThemePreference::Dark,
+            _ => egui::ThemePreference::System,
+        });
+    }
+
+    /// Everything that happens whether the window is drawn or not.
+    pub fn poll(&mut self, context: &egui::Context) {
+        self.shared.library.poll();
+        self.shared.followers.poll(context);
+        for ended in self.shared.children.poll() {
+            let name = name_of(&ended.out);
+            if ended.well {
+                self.shared.notices.info(format!("{name}: its process has ended"));
+            } else {
+                self.shared.notices.error(format!("{name}: its process ended with an error\n{}", ended.last_words));
+            }
+        }
+        if self.shared.children.running().next().is_some() {
+            // A child that ends makes no event of this window.
+            context.request_repaint_after(std::time::Duration::from_millis(500));
+        }
+        for screen in &mut self.screens {
+            screen.poll(context, &mut self.shared);
+        }
+        match self.dialog.as_mut().and_then(Job::poll) {
+            Some(Update::Done((wanted, Some(folder)))) => self.chosen(wanted, &folder, context),
+            Some(Update::Failed(problem)) => self.shared.notices.error(problem),
+            _ => {}
+        }
+        if self.dialog.as_ref().is_some_and(|d| !d.is_running()) {
+            self.dialog = None;
+        }
+    }
+
+    fn chosen(&mut self, wanted: Wanted, folder: &Path, context: &egui::Context) {
+        match wanted {
+            Wanted::Runs => {
+                self.save();
+                let program = self.shared.program.take();
+                let children = std::mem::take(&mut self.shared.children);
+                let adapters = std::mem::take(&mut self.shared.adapters);
+                self.shared = Shared::new(folder, context);
+                (self.shared.children, self.shared.adapters) = (children, adapters);
+                self.shared.program = program;
+            }
+            Wanted::Run if folder.join("run.json").is_file() => {
+                self.shared.ask(Action::OpenRun(folder.to_owned()));
+            }
+            Wanted::Run => {
+                let problem = format!("`{}` is no run folder: it has no run.json", folder.display());
+                self.shared.notices.error(problem);
+            }
+        }
+    }
+
+    /// Draws the window.
+    pub fn draw(&mut self, ui: &mut egui::Ui) {
+        let context = ui.ctx().clone();
+        self.shared.theme = Theme::of(&context);
+        self.shortcuts(&context);
+        chrome::top(self, ui);
+        chrome::bottom(self, ui);
+        egui::CentralPanel::default().show(ui, |ui| {
+            let at = self.screen as usize;
+            match self.screens[at].empty(&self.shared) {
+                Some(empty) => {
+                    if let Some(action) = widgets::empty(ui, &empty) {
+                        self.shared.ask(action);
+                    }
+                }
+                None => self.screens[at].ui(ui, &mut self.shared),
+            }
+        });
+        self.palette(&context);
+        toasts::show(&context, &mut self.shared);
+        self.receive_picture(&context);
+        for action in std::mem::take(&mut self.shared.asked) {
+            self.act(action, &context);
+        }
+    }
+
+    fn act(&mut self, action: Action, context: &egui::Context) {
+        match action {
+            Action::Show(screen) => self.show(screen),
+            Action::OpenRun(run) => {
+                self.shared.selection.run = Some(run);
+                self.show(ScreenId::Run);
+            }
+            Action::OpenEmbeddings(run) => {
+                self.shared.selection.run = Some(run);
+                self.show(ScreenId::Embeddings);
+            }
+            Action::Configure { variant, preset } => {
+                let id = format!("{variant}/{}", preset.unwrap_or_default());
+                self.screens[ScreenId::Launch as usize].command(&id, context, &mut self.shared);
+                self.show(ScreenId::Launch);
+            }
+            Action::Launch { arguments, out } => self.launch(&arguments, out),
+            Action::Stop(run) => match self.shared.children.stop(&run) {
+                Ok(()) => self.shared.notices.info(format!("{}: asked to save and stop", name_of(&run))),
+                Err(error) => self.shared.notices.error(error.to_string()),
+            },
+            Action::ChooseRuns => self.choose(Wanted::Runs, context),
+            Action::ChooseRun => self.choose(Wanted::Run, context),
+            Action::SavePicture(area) => {
+                self.picture = Some(area);
+                context.send_viewport_cmd(egui::ViewportCommand::Screenshot(egui::UserData::default()));
+            }
+        }
+    }
+
+    fn launch(&mut self, arguments: &[String], out: PathBuf) {
+        let Some(program) = self.shared.program.clone() else {
+            let problem =
+                "The training program was not found: start this app with `cargo xtask gui`, or name it in JEPA_XTASK";
+            self.shared.notices.error(problem);
+            return;
+        };
+        match self.shared.children.start(&program, arguments, &out) {
+            Ok(()) => {
+                self.shared.selection.run = Some(out);
+                self.show(ScreenId::Run);
+            }
+            Err(error) => self.shared.notices.error(error.to_string()),
+        }
+    }
+
+    /// A dialog of the system, in a thread of its own.
+    fn choose(&mut self, wanted: Wanted, context: &egui::Context) {
+        if self.dialog.is_some() {
+            return;
+        }
+        let start = self.shared.library.folder.clone();
+        self.dialog = Some(Job::start("Choose a folder", context, move |_| {
+            let dialog = rfd::FileDialog::new().set_title(match wanted {
+                Wanted::Runs => "Folder of runs",
+                Wanted::Run => "Run folder",
+            });
+            Ok((wanted, dialog.set_directory(start).pick_folder()))
+        }));
+    }
+
+    /// Writes what is to be remembered.
+    pub fn save(&mut self) {
+        for screen in &self.screens {
+            let settings = screen.settings();
+            if !settings.is_null() {
+                self.shared.workspace.content.screens.insert(screen.id().title().to_owned(), settings);
+            }
+        }
+        if let Err(error) = self.shared.workspace.save() {
+            self.shared.notices.warning(format!("What you arranged here cannot be remembered: {error}"));
+        }
+    }
+
+    /// The part of a screenshot that was asked for, as a PNG beside the runs.
+    fn receive_picture(&mut self, context: &egui::Context) {
+        let image = context.input(|input| {
+            input.events.iter().find_map(|event| match event {
+                egui::Event::Screenshot { image, .. } => Some(image.clone()),
+                _ => None,
+            })
+        });
+        let Some((image, area)) = image.zip(self.picture.take_if(|_| true)) else { return };
+        let part = image.region(&area, Some(context.pixels_per_point()));
+        let path = (1..).map(|n| self.shared.library.folder.join(format!("plot-{n}.png"))).find(|p| !p.exists());
+        let Some(path) = path else { return };
+        let written =
+            png_of(&part).and_then(|bytes| jepa_core::runlog::write(&path, &bytes).map_err(|e| e.to_string()));
+        match written {
+            Ok(()) => self.shared.notices.info(format!("Saved {}", path.display())),
+            Err(error) => self.shared.notices.error(format!("The picture could not be saved: {error}")),
+        }
+    }
+}
+
+/// Pixels as a PNG file.
+pub fn png_of(image: &egui::ColorImage) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, image.size[0] as u32, image.size[1] as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().map_err(|e| e.to_string())?;
+    let data: Vec<u8> = image.pixels.iter().flat_map(|p| [p.r(), p.g(), p.b()]).collect();
+    writer.write_image_data(&data).map_err(|e| e.to_string())?;
+    drop(writer);
+    Ok(bytes)
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, context: &egui::Context, _frame: &mut eframe::Frame) {
+        self.poll(context);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if self.shared.adapters.is_empty()
+            && let Some(state) = frame.wgpu_render_state()
+        {
+            self.shared.adapters = chrome::adapters(state);
+        }
+        let size = ui.ctx().content_rect().size();
+        self.shared.workspace.content.window = Some([size.x.round(), size.y.round()]);
+        self.draw(ui);
+        if ui.ctx().input(|i| i.viewport().close_requested()) {
+            self.save();
+        }
+    }
+
+    fn on_exit(&mut self) {
+        self.save();
+    }
+}
