@@ -65,10 +65,15 @@ impl Patches {
                 format!("has {} x {} pixels, expected {height} x {width}", picture.height, picture.width),
             ));
         }
+        self.cut_planes(&self.planes(picture)?, out);
+        Ok(())
+    }
+
+    /// The normalised planes of a picture of any size, [channels, height, width].
+    pub fn planes(&self, picture: &Picture) -> Result<Vec<f32>> {
         let mut planes = Vec::with_capacity(picture.pixels.len());
         self.normalise.to_planar(&picture.to_channels(self.channels())?, &mut planes)?;
-        self.cut_planes(&planes, out);
-        Ok(())
+        Ok(planes)
     }
 
     /// The picture that patches came from, grey or RGB.

@@ -11,6 +11,9 @@ use crate::data::{self, Clip, ClipOptions};
 use crate::network::VideoBatch;
 use crate::tokens::Tubelets;
 
+/// Pixels along a side of what a probe on raw clips sees.
+pub const THUMBNAIL: usize = 16;
+
 /// What of a clip is read and how it is cut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -106,6 +109,12 @@ impl Views {
         Ok(values)
     }
 
+    /// A clean clip, so small that a table of thousands fits into memory: every frame, [`THUMBNAIL`] pixels along a side.
+    pub fn thumbnail(&self, clip: &Clip) -> Result<Vec<f32>> {
+        let ViewConfig { crop, normalise, .. } = &self.config;
+        Ok(data::centre(clip, crop.size.min(THUMBNAIL), normalise)?.values)
+    }
+
     /// The picture that the tubelets of a row came from, the first frame of every time beside each other, and the token
     /// that each of its pixels shows.
     pub fn picture(&self, tubelets: &[f32]) -> (Preview, Vec<Option<u32>>) {
@@ -163,6 +172,8 @@ mod tests {
             let draws = Draws::new(0, 1, vec![0]);
             assert_eq!(views.batch(&[clip], &draws, Vec::new()).unwrap().shape(), [1, 4, 384]);
         }
+        let large = Views::new(&ViewConfig { crop: CropConfig { size: 64, ..config().crop }, ..config() }).unwrap();
+        assert_eq!(large.thumbnail(&pattern(4, 90, 70)).unwrap().len(), 4 * 3 * THUMBNAIL * THUMBNAIL);
         let error = views.clean(&[pattern(3, 16, 16)]).unwrap_err().to_string();
         assert!(error.contains("3 frames, expected 2 x 2"), "{error}");
     }

@@ -64,6 +64,9 @@ pub struct IJepa {
     masks: Masks,
 }
 
+/// Pixels along a side of what a probe on raw pictures sees, when the networks see more than 64.
+const THUMBNAIL: usize = 32;
+
 impl Variant for IJepa {
     const DESCRIPTION: Description = Description {
         id: "i-jepa",
@@ -127,9 +130,9 @@ impl Variant for IJepa {
     }
 
     fn raw(&self, sample: &Picture) -> Result<Vec<f32>> {
-        let mut values = Vec::new();
-        self.patches.cut(&data::centre(sample, self.config.crop.size)?, &mut values)?;
-        Ok(values)
+        // Large pictures as thumbnails: a table of thousands of them has to fit into memory.
+        let size = if self.config.crop.size > 64 { THUMBNAIL } else { self.config.crop.size };
+        self.patches.planes(&data::centre(sample, size)?)
     }
 
     fn preview(&self, sample: &Picture) -> Preview {

@@ -100,6 +100,9 @@ pub(crate) fn scenes<C>(config: &mut RunConfig<C>, steps: u64) {
     scale_down(config, steps, 16);
     config.data.source = "scenes".into();
     config.schedule.momentum_final = 1.0;
+    // Which concept a possible scene is from says little; the run is for surprise.
+    config.probe.max_train = 1_000;
+    config.probe.max_test = 500;
 }
 
 /// Masks of the rendered scenes.

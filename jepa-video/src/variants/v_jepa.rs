@@ -175,7 +175,7 @@ impl Variant for VJepa {
     }
 
     fn raw(&self, sample: &Clip) -> Result<Vec<f32>> {
-        self.views.raw(sample)
+        self.views.thumbnail(sample)
     }
 
     fn preview(&self, sample: &Clip) -> Preview {
