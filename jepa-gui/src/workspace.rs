@@ -66,7 +66,8 @@ impl Workspace {
         if self.content == self.saved {
             return Ok(());
         }
-        let text = serde_json::to_vec_pretty(&self.content).map_err(|e| jepa_core::Error::format(path, e.to_string()))?;
+        let text =
+            serde_json::to_vec_pretty(&self.content).map_err(|e| jepa_core::Error::format(path, e.to_string()))?;
         // Once a change, whether it could be written or not: an unwritable folder is not worth a notice a frame.
         self.saved = self.content.clone();
         jepa_core::runlog::write(path, &text)

@@ -103,7 +103,8 @@ impl App {
         let area = egui::Modal::default_area("palette".into()).anchor(egui::Align2::CENTER_TOP, [0.0, 90.0]);
         let modal = egui::Modal::new("palette".into()).area(area).show(context, |ui| {
             ui.set_width(520.0);
-            let edit = egui::TextEdit::singleline(&mut palette.text).hint_text("Type a command").desired_width(f32::INFINITY);
+            let edit =
+                egui::TextEdit::singleline(&mut palette.text).hint_text("Type a command").desired_width(f32::INFINITY);
             let response = ui.add(edit);
             response.ctx.accesskit_node_builder(response.id, |node| node.set_label("Command"));
             if std::mem::take(&mut palette.fresh) {

@@ -319,13 +319,16 @@ fn is_section(node: Node<'_>, value: Option<&Value>) -> bool {
 fn pick(ui: &mut Ui, path: &str, words: &[Alternative<'_>], value: &mut Value, label: egui::Id) {
     let chosen = words.iter().find(|word| word.fits(value));
     let shown = chosen.map_or("choose", |w| w.name);
-    let response = egui::ComboBox::from_id_salt((path, label)).selected_text(shown).width(VALUES - 12.0).show_ui(ui, |ui| {
-        for word in words {
-            if ui.selectable_label(word.fits(value), word.name).on_hover_text(word.help).clicked() && !word.fits(value) {
-                *value = word.sample();
+    let response =
+        egui::ComboBox::from_id_salt((path, label)).selected_text(shown).width(VALUES - 12.0).show_ui(ui, |ui| {
+            for word in words {
+                if ui.selectable_label(word.fits(value), word.name).on_hover_text(word.help).clicked()
+                    && !word.fits(value)
+                {
+                    *value = word.sample();
+                }
             }
-        }
-    });
+        });
     response.response.labelled_by(label).on_hover_text(chosen.map_or("", |w| w.help));
 }
 

@@ -6,7 +6,7 @@ mod schema;
 
 pub use assign::{assignments, literal};
 pub use draw::{Filter, draw};
-pub use schema::{Alternative, Kind, Node, Property};
+pub use schema::{Alternative, Kind, Node, Property, Shape};
 
 use serde_json::Value;
 
@@ -25,8 +25,7 @@ impl Form {
     pub fn new(schema: Value, preset: &str) -> jepa_core::Result<Self> {
         let table: toml::Table =
             preset.parse().map_err(|e: toml::de::Error| jepa_core::Error::config("preset", e.message().to_owned()))?;
-        let value =
-            serde_json::to_value(table).map_err(|e| jepa_core::Error::config("preset", e.to_string()))?;
+        let value = serde_json::to_value(table).map_err(|e| jepa_core::Error::config("preset", e.to_string()))?;
         Ok(Self { schema, preset: value.clone(), value })
     }
 

@@ -356,19 +356,22 @@ mod tests {
         assert!(matches!(item.kind(), Kind::Choice(words) if words.len() == 3));
 
         let Kind::Choice(laws) = key(root, "law").kind() else { panic!("{:?}", key(root, "law").kind()) };
-        assert_eq!(laws.iter().map(|l| (l.name, l.help)).collect::<Vec<_>>(), [
-            ("step", "Every step."),
-            ("epoch", "Now and then.")
-        ]);
+        assert_eq!(
+            laws.iter().map(|l| (l.name, l.help)).collect::<Vec<_>>(),
+            [("step", "Every step."), ("epoch", "Now and then.")]
+        );
         assert_eq!(laws[1].sample(), serde_json::json!({"epoch": {"steps": 0}}));
         assert_eq!(laws[1].properties()[0].help, "Steps of an epoch.");
         let Kind::Choice(masks) = key(root, "mask").kind() else { panic!("{:?}", key(root, "mask").kind()) };
         let samples: Vec<Value> = masks.iter().map(Alternative::sample).collect();
-        assert_eq!(samples, [
-            serde_json::json!({"kind": "plain"}),
-            serde_json::json!({"kind": "block", "count": 0, "scale": [0.0, 0.0]}),
-            serde_json::json!({"kind": "ratio", "share": 0.0}),
-        ]);
+        assert_eq!(
+            samples,
+            [
+                serde_json::json!({"kind": "plain"}),
+                serde_json::json!({"kind": "block", "count": 0, "scale": [0.0, 0.0]}),
+                serde_json::json!({"kind": "ratio", "share": 0.0}),
+            ]
+        );
         for (i, sample) in samples.iter().enumerate() {
             assert_eq!(masks.iter().position(|m| m.fits(sample)), Some(i));
         }

@@ -111,6 +111,8 @@ impl Followers {
     /// Takes in what was read of every run.
     pub fn poll(&mut self, context: &egui::Context) {
         self.all.retain(|(_, looked)| looked.elapsed() < LET_GO);
-        self.all.iter_mut().for_each(|(follower, _)| drop(follower.poll(context)));
+        for (follower, _) in &mut self.all {
+            follower.poll(context);
+        }
     }
 }

@@ -182,7 +182,11 @@ fn in_parallel(lines: &[u8]) -> Vec<Block> {
     }
     thread::scope(|scope| {
         let workers: Vec<_> = parts.iter().map(|part| scope.spawn(|| Block::read(part))).collect();
-        workers.into_iter().zip(&parts).map(|(worker, part)| worker.join().unwrap_or_else(|_| Block::read(part))).collect()
+        workers
+            .into_iter()
+            .zip(&parts)
+            .map(|(worker, part)| worker.join().unwrap_or_else(|_| Block::read(part)))
+            .collect()
     })
 }
 

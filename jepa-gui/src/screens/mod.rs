@@ -31,8 +31,7 @@ pub enum ScreenId {
 
 impl ScreenId {
     /// All of them, in the order of the navigation.
-    pub const ALL: [Self; 6] =
-        [Self::Start, Self::Launch, Self::Run, Self::Embeddings, Self::Sample, Self::Compare];
+    pub const ALL: [Self; 6] = [Self::Start, Self::Launch, Self::Run, Self::Embeddings, Self::Sample, Self::Compare];
 
     /// Its name in the navigation.
     pub const fn title(self) -> &'static str {

@@ -5,13 +5,11 @@ use egui::Color32;
 use super::rgb;
 
 /// Ten stops of viridis (van der Walt and Smith 2015).
-const VIRIDIS: [u32; 10] = [
-    0x440154, 0x482878, 0x3E4989, 0x31688E, 0x26828E, 0x1F9E89, 0x35B779, 0x6ECE58, 0xB5DE2B, 0xFDE725,
-];
+const VIRIDIS: [u32; 10] =
+    [0x440154, 0x482878, 0x3E4989, 0x31688E, 0x26828E, 0x1F9E89, 0x35B779, 0x6ECE58, 0xB5DE2B, 0xFDE725];
 
 /// Nine stops of RdBu, blue first (Brewer 2002).
-const BLUE_RED: [u32; 9] =
-    [0x2166AC, 0x4393C3, 0x92C5DE, 0xD1E5F0, 0xF7F7F7, 0xFDDBC7, 0xF4A582, 0xD6604D, 0xB2182B];
+const BLUE_RED: [u32; 9] = [0x2166AC, 0x4393C3, 0x92C5DE, 0xD1E5F0, 0xF7F7F7, 0xFDDBC7, 0xF4A582, 0xD6604D, 0xB2182B];
 
 /// Low to high, for `value` in 0..=1.
 pub fn sequential(value: f32) -> Color32 {

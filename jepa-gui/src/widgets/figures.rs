@@ -24,7 +24,13 @@ pub fn count(value: f64) -> String {
         v if v >= 1e4 => (value / 1e3, " k"),
         _ => (value, ""),
     };
-    let digits = if unit.is_empty() || scaled.abs() >= 100.0 { 0 } else if scaled.abs() >= 10.0 { 1 } else { 2 };
+    let digits = if unit.is_empty() || scaled.abs() >= 100.0 {
+        0
+    } else if scaled.abs() >= 10.0 {
+        1
+    } else {
+        2
+    };
     format!("{scaled:.digits$}{unit}")
 }
 

@@ -79,11 +79,21 @@ pub fn svg(title: &str, x_label: &str, y_label: &str, series: &[Series], log: bo
         let [r, g, b, _] = s.color.to_array();
         let color = format!("#{r:02x}{g:02x}{b:02x}");
         let y = top + 10.0 + 16.0 * i as f64;
-        let _ = writeln!(out, "<path d=\"M{:.1} {y:.1}h10\" stroke=\"{color}\" stroke-width=\"3\"/>", width - right - 10.0);
+        let _ =
+            writeln!(out, "<path d=\"M{:.1} {y:.1}h10\" stroke=\"{color}\" stroke-width=\"3\"/>", width - right - 10.0);
         let path: Vec<String> = points.iter().map(|p| place(p)).map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
-        let _ = writeln!(out, "<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"1.5\" points=\"{}\"/>", path.join(" "));
+        let _ = writeln!(
+            out,
+            "<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"1.5\" points=\"{}\"/>",
+            path.join(" ")
+        );
     }
-    let _ = writeln!(out, "<path d=\"M{left} {top}V{:.1}H{:.1}\" fill=\"none\" stroke=\"#333\"/>", height - bottom, width - right);
+    let _ = writeln!(
+        out,
+        "<path d=\"M{left} {top}V{:.1}H{:.1}\" fill=\"none\" stroke=\"#333\"/>",
+        height - bottom,
+        width - right
+    );
     out.push_str("</svg>\n");
     out
 }
@@ -143,7 +153,9 @@ mod tests {
     #[test]
     fn empty_constant_and_infinite_curves_are_no_trouble() {
         let curve = |points: Vec<[f64; 2]>| vec![Series { points, ..series().remove(0) }];
-        for points in [vec![], vec![[1.0, 1.0]], vec![[0.0, f64::NAN], [1.0, f64::INFINITY]], vec![[0.0, 0.0], [1.0, 0.0]]] {
+        for points in
+            [vec![], vec![[1.0, 1.0]], vec![[0.0, f64::NAN], [1.0, f64::INFINITY]], vec![[0.0, 0.0], [1.0, 0.0]]]
+        {
             for log in [false, true] {
                 let text = svg("t", "x", "y", &curve(points.clone()), log);
                 assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");

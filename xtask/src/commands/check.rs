@@ -30,9 +30,8 @@ impl Check {
             ("tests of the desktop app", &["test", "--package", GUI]),
         ];
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let wanted = |what: &str| {
-            !(self.no_chaos && what.contains("killed") || self.no_gui && what.contains("desktop app"))
-        };
+        let wanted =
+            |what: &str| !(self.no_chaos && what.contains("killed") || self.no_gui && what.contains("desktop app"));
         for (what, arguments) in steps.iter().filter(|(what, _)| wanted(what)) {
             eprintln!("==> {what}: cargo {}", arguments.join(" "));
             let status = Command::new(&cargo)

@@ -62,10 +62,13 @@ mod tests {
     fn only_what_differs_is_listed_and_a_missing_key_is_a_difference() {
         let runs = [run("[a]\nb = 1\nc = 2"), run("[a]\nb = 1\nc = 3\n[d]\ne = [1, 2]"), run("no toml")];
         let found = differences(&runs[..2]);
-        assert_eq!(found, [
-            ("a.c".to_owned(), vec!["2".to_owned(), "3".to_owned()]),
-            ("d.e".to_owned(), vec!["–".to_owned(), "[1, 2]".to_owned()]),
-        ]);
+        assert_eq!(
+            found,
+            [
+                ("a.c".to_owned(), vec!["2".to_owned(), "3".to_owned()]),
+                ("d.e".to_owned(), vec!["–".to_owned(), "[1, 2]".to_owned()]),
+            ]
+        );
         assert!(differences(&runs[..1]).is_empty() && differences(&[]).is_empty());
         assert_eq!(differences(&runs).len(), 3);
     }

@@ -100,7 +100,11 @@ impl Compare {
             response.ctx.accesskit_node_builder(response.id, |node| node.set_label("Find runs"));
             ui.weak(format!("{} compared", compared.len()));
             let any = !compared.is_empty();
-            if ui.add_enabled(any, egui::Button::new("Write a report")).on_hover_text("One HTML file beside the runs").clicked() {
+            if ui
+                .add_enabled(any, egui::Button::new("Write a report"))
+                .on_hover_text("One HTML file beside the runs")
+                .clicked()
+            {
                 report::write(compared, shared);
             }
             for (label, kind) in [("Curves as CSV", "csv"), ("Curves as SVG", "svg")] {
@@ -131,7 +135,7 @@ impl Compare {
             }
         });
         let heads: Vec<RunSummary> = runs.to_vec();
-        let context = shared.library.folder.clone();
+        let folder = shared.library.folder.clone();
         table.body(|body| {
             body.rows(26.0, heads.len(), |mut row| {
                 let run = &heads[row.index()];
@@ -157,7 +161,7 @@ impl Compare {
                 row.col(|ui| {
                     let (rect, _) = ui.allocate_exact_size(egui::vec2(5.0, 18.0), egui::Sense::hover());
                     ui.painter().rect_filled(rect, 2.0, color);
-                    if ui.link(&run.name).on_hover_text(context.join(&run.name).display().to_string()).clicked() {
+                    if ui.link(&run.name).on_hover_text(folder.join(&run.name).display().to_string()).clicked() {
                         shared.ask(Action::OpenRun(run.path.clone()));
                     }
                 });
@@ -219,7 +223,8 @@ impl Compare {
         if compared.is_empty() {
             let empty = Empty {
                 title: "Tick runs to compare them".into(),
-                text: "Their curves lie over each other here, and the table shows only the settings that differ.".into(),
+                text: "Their curves lie over each other here, and the table shows only the settings that differ."
+                    .into(),
                 action: None,
             };
             widgets::empty(ui, &empty);

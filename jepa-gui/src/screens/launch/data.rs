@@ -33,7 +33,13 @@ impl Default for DataPanel {
 
 impl DataPanel {
     /// Takes what was found, and asks again when the configuration or the step has changed.
-    pub(super) fn poll(&mut self, context: &egui::Context, plugin: &'static Plugin, settings: &Settings, form: &mut Form) {
+    pub(super) fn poll(
+        &mut self,
+        context: &egui::Context,
+        plugin: &'static Plugin,
+        settings: &Settings,
+        form: &mut Form,
+    ) {
         match self.job.as_mut().and_then(Job::poll) {
             Some(Update::Done(found)) => self.take(Ok(found)),
             Some(Update::Failed(problem)) => self.take(Err(problem)),

@@ -140,30 +140,36 @@ impl Launch {
             let setup = self.setup.as_ref().and_then(|s| s.as_ref().ok());
             let label = ui.label("Variant");
             let shown = setup.map_or("", |s| s.plugin.description.title);
-            egui::ComboBox::from_id_salt("variant").selected_text(shown).width(150.0).show_ui(ui, |ui| {
-                for plugin in &self.variants {
-                    let d = &plugin.description;
-                    let chosen = setup.is_some_and(|s| s.plugin.description.id == d.id);
-                    if ui.selectable_label(chosen, d.title).on_hover_text(d.summary).clicked() {
-                        variant = Some(d.id);
+            egui::ComboBox::from_id_salt("variant")
+                .selected_text(shown)
+                .width(150.0)
+                .show_ui(ui, |ui| {
+                    for plugin in &self.variants {
+                        let d = &plugin.description;
+                        let chosen = setup.is_some_and(|s| s.plugin.description.id == d.id);
+                        if ui.selectable_label(chosen, d.title).on_hover_text(d.summary).clicked() {
+                            variant = Some(d.id);
+                        }
                     }
-                }
-            })
-            .response
-            .labelled_by(label.id);
+                })
+                .response
+                .labelled_by(label.id);
             let Some(setup) = setup else { return };
             let label = ui.label("Preset");
             let now = &setup.presets[setup.preset];
-            egui::ComboBox::from_id_salt("preset").selected_text(&now.name).width(150.0).show_ui(ui, |ui| {
-                for p in &setup.presets {
-                    let text = format!("{}: {}", p.name, p.about);
-                    if ui.selectable_label(p.name == now.name, text).clicked() {
-                        preset = Some((setup.plugin.description.id, p.name.clone()));
+            egui::ComboBox::from_id_salt("preset")
+                .selected_text(&now.name)
+                .width(150.0)
+                .show_ui(ui, |ui| {
+                    for p in &setup.presets {
+                        let text = format!("{}: {}", p.name, p.about);
+                        if ui.selectable_label(p.name == now.name, text).clicked() {
+                            preset = Some((setup.plugin.description.id, p.name.clone()));
+                        }
                     }
-                }
-            })
-            .response
-            .labelled_by(label.id);
+                })
+                .response
+                .labelled_by(label.id);
             ui.add(egui::Label::new(RichText::new(&now.about).weak()).truncate());
         });
         ui.separator();
@@ -213,8 +219,7 @@ impl Setup {
 
     fn check_again(&mut self, context: &egui::Context) {
         let (plugin, settings) = (self.plugin, self.all_settings());
-        self.check =
-            Some(Job::start("Check", context, move |_| plugin.check(&settings).map_err(|e| e.to_string())));
+        self.check = Some(Job::start("Check", context, move |_| plugin.check(&settings).map_err(|e| e.to_string())));
     }
 
     /// What the form says, in the way the library takes it.
@@ -357,8 +362,10 @@ impl Setup {
                 self.start(device, shared);
             }
             if shared.program.is_none() {
-                ui.label(RichText::new("the training program was not found: start with cargo xtask gui")
-                    .color(shared.theme.band(Band::Bad)));
+                ui.label(
+                    RichText::new("the training program was not found: start with cargo xtask gui")
+                        .color(shared.theme.band(Band::Bad)),
+                );
             } else if let Some(problem) = problem {
                 ui.add(egui::Label::new(RichText::new(problem).color(shared.theme.band(Band::Bad))).truncate());
             }

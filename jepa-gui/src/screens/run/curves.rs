@@ -64,14 +64,19 @@ impl Curves {
             ui.checkbox(&mut self.options.log, "Log axis");
             ui.label("Smoothing");
             let slider = egui::Slider::new(&mut self.options.smoothing, 0.0..=0.999).show_value(false);
-            let response = ui.add(slider).on_hover_text(format!("{:.3}; the raw curve stays faint", self.options.smoothing));
+            let response =
+                ui.add(slider).on_hover_text(format!("{:.3}; the raw curve stays faint", self.options.smoothing));
             response.ctx.accesskit_node_builder(response.id, |node| node.set_label("Smoothing"));
             ui.selectable_value(&mut self.options.x, XAxis::Step, "Steps");
             ui.selectable_value(&mut self.options.x, XAxis::Time, "Time");
             for name in &losses {
                 let mut on = !self.hidden.contains(name);
                 if ui.checkbox(&mut on, words(name)).changed() {
-                    if on { self.hidden.remove(name) } else { self.hidden.insert(name.clone()) };
+                    if on {
+                        self.hidden.remove(name)
+                    } else {
+                        self.hidden.insert(name.clone())
+                    };
                 }
             }
             ui.menu_button("Export…", |ui| {
@@ -156,8 +161,11 @@ impl Curves {
         let mut names: Vec<&str> = vec!["loss"];
         names.extend(history.names().filter(|n| n.starts_with("term:") && !self.hidden.contains(*n)));
         let theme = Theme { dark: false };
-        let series: Vec<Series> =
-            names.iter().enumerate().filter_map(|(i, name)| series(history, name, words(name), theme.category(i))).collect();
+        let series: Vec<Series> = names
+            .iter()
+            .enumerate()
+            .filter_map(|(i, name)| series(history, name, words(name), theme.category(i)))
+            .collect();
         let text = match kind {
             "svg" => vector::svg(&name_of(run), "step", "loss", &series, self.options.log),
             _ => vector::csv("step", "loss", &series),
@@ -171,7 +179,12 @@ impl Curves {
 }
 
 /// A column as a series with all its points; at most a few thousand of them, extremes kept.
-pub(in crate::screens) fn series(history: &History, column: &str, name: String, color: egui::Color32) -> Option<Series> {
+pub(in crate::screens) fn series(
+    history: &History,
+    column: &str,
+    name: String,
+    color: egui::Color32,
+) -> Option<Series> {
     let (values, steps) = (history.column(column)?, history.steps());
     let range = crate::runs::Range { first: 0, end: values.len() };
     let points = crate::runs::decimate(range, 4000, |i| steps[i] as f64, |i| values[i]);

@@ -74,7 +74,8 @@ fn actions(
             Some(late) => {
                 ui.weak("saving…");
                 let hint = "Ends the process at once; the last checkpoint stays";
-                if late && ui.button("End it now").on_hover_text(hint).clicked()
+                if late
+                    && ui.button("End it now").on_hover_text(hint).clicked()
                     && let Err(error) = shared.children.kill(run)
                 {
                     shared.notices.error(error.to_string());

@@ -93,20 +93,22 @@ impl Masks {
                 ui.label(RichText::new(format!("batch of step {}", self.shown)).small().weak());
             }
         });
-        match &self.found {
+        let found = self.found.take();
+        match &found {
             None => drop(ui.spinner()),
             Some(Err(problem)) => {
                 ui.add(egui::Label::new(RichText::new(problem).color(shared.theme.band(Band::Bad))).wrap());
             }
-            Some(Ok(found)) => self.pictures(ui, found.clone()),
+            Some(Ok(found)) => self.pictures(ui, found),
         }
+        self.found = found;
         // The reader is small on purpose: a run that writes such maps has one file a checkpoint.
         if run.join("samples").is_dir() {
             ui.label(RichText::new("Samples of this run lie in its folder").small().weak());
         }
     }
 
-    fn pictures(&mut self, ui: &mut Ui, found: DataPreview) {
+    fn pictures(&mut self, ui: &mut Ui, found: &DataPreview) {
         let masks = found.pictures.iter().flatten().find_map(|p| p.masks.get(self.generator));
         let blocks = masks.map_or(0, |m| m.target.len());
         let generators = found.pictures.iter().flatten().map(|p| p.masks.len()).max().unwrap_or(0);
@@ -126,7 +128,8 @@ impl Masks {
             }
         });
         if let Some(masks) = masks {
-            let total = found.pictures.iter().flatten().flat_map(|p| p.tokens.iter().flatten()).max().map_or(1, |m| m + 1);
+            let total =
+                found.pictures.iter().flatten().flat_map(|p| p.tokens.iter().flatten()).max().map_or(1, |m| m + 1);
             let seen: usize = masks.context.iter().map(Vec::len).sum();
             let mut hidden: Vec<u32> = masks.target.iter().flatten().copied().collect();
             let sum = hidden.len();

@@ -35,7 +35,8 @@ impl Screen for Run {
     fn empty(&self, shared: &Shared) -> Option<Empty> {
         shared.selection.run.is_none().then(|| Empty {
             title: "No run is chosen".into(),
-            text: "Choose one above, or start one: its losses, collapse figures and masks appear here while it trains.".into(),
+            text: "Choose one above, or start one: its losses, collapse figures and masks appear here while it trains."
+                .into(),
             action: Some(("Choose a variant".into(), Action::Show(ScreenId::Start))),
         })
     }
@@ -54,7 +55,8 @@ impl Screen for Run {
         header::ui(ui, &run, shared, &mut self.branch);
         self.branch.ui(&context, &run, shared);
         ui.separator();
-        let nothing = shared.followers.get(&run).is_none_or(|f| f.history.log.is_empty() && f.history.steps().is_empty());
+        let nothing =
+            shared.followers.get(&run).is_none_or(|f| f.history.log.is_empty() && f.history.steps().is_empty());
         match reading {
             Reading::Opening if nothing => return widgets::waiting(ui, "Opening the event log", &Default::default()),
             Reading::Loading(fraction) if nothing => {

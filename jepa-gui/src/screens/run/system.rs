@@ -86,11 +86,15 @@ impl SystemPanel {
 
     fn line(&self, ui: &mut Ui, name: &str, text: String, color: egui::Color32, top: f64, pick: fn(&Load) -> f64) {
         ui.horizontal(|ui| {
-            ui.allocate_ui_with_layout(egui::vec2(200.0, 26.0), egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                ui.set_min_width(200.0);
-                ui.label(name);
-                ui.label(RichText::new(text).small().weak());
-            });
+            ui.allocate_ui_with_layout(
+                egui::vec2(200.0, 26.0),
+                egui::Layout::left_to_right(egui::Align::Center),
+                |ui| {
+                    ui.set_min_width(200.0);
+                    ui.label(name);
+                    ui.label(RichText::new(text).small().weak());
+                },
+            );
             let points: Vec<[f64; 2]> = self.loads.iter().enumerate().map(|(i, l)| [i as f64, pick(l)]).collect();
             Plot::new(("system", name))
                 .height(26.0)

@@ -127,7 +127,11 @@ impl Sample {
         ];
         let wide = sample.picture.width > 2 * sample.picture.height;
         let space = ui.available_size();
-        let bounds = if wide { egui::vec2(space.x, space.y / 3.0 - 34.0) } else { egui::vec2(space.x / 3.0 - 10.0, space.y - 60.0) };
+        let bounds = if wide {
+            egui::vec2(space.x, space.y / 3.0 - 34.0)
+        } else {
+            egui::vec2(space.x / 3.0 - 10.0, space.y - 60.0)
+        };
         let mut hovered = None;
         let mut draw = |ui: &mut Ui, views: &mut [PictureView; 3]| {
             for ((title, overlay), view) in parts.iter().zip(views) {

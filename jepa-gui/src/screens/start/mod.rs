@@ -66,10 +66,13 @@ impl Screen for Start {
             ui.horizontal(|ui| {
                 ui.vertical(|ui| {
                     ui.heading("What should learn to predict what?");
-                    ui.weak("A JEPA predicts the representation of what is hidden from the representation of what is seen.");
+                    ui.weak(
+                        "A JEPA predicts the representation of what is hidden from the representation of what is seen.",
+                    );
                 });
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::TOP), |ui| {
-                    let edit = egui::TextEdit::singleline(&mut self.filter).hint_text("Find a variant").desired_width(160.0);
+                    let edit =
+                        egui::TextEdit::singleline(&mut self.filter).hint_text("Find a variant").desired_width(160.0);
                     let response = ui.add(edit);
                     response.ctx.accesskit_node_builder(response.id, |node| node.set_label("Find a variant"));
                 });
@@ -181,7 +184,8 @@ impl Card {
                     if ui.add(button).on_hover_text(hint).clicked() {
                         self.try_now(shared);
                     }
-                    let button = ui.button("Set up…").on_hover_text("Presets, own data, every setting, the exact command");
+                    let button =
+                        ui.button("Set up…").on_hover_text("Presets, own data, every setting, the exact command");
                     if button.clicked() {
                         shared.ask(Action::Configure { variant: self.plugin.description.id.into(), preset: None });
                     }
@@ -223,7 +227,10 @@ impl Card {
                     let overlay = picture::Overlay::Masks { generator: 0, block: None };
                     let name = format!("Masks of {id} on a sample");
                     let (response, _) = self.view.show(ui, &name, sample, &overlay, PICTURE);
-                    response.on_hover_text(format!("{}: lit is seen, coloured is to be predicted\n{}", sample.name, found.data));
+                    response.on_hover_text(format!(
+                        "{}: lit is seen, coloured is to be predicted\n{}",
+                        sample.name, found.data
+                    ));
                 }
                 Some(Err(problem)) => drop(ui.weak(problem)),
                 None => drop(ui.weak("no samples")),
