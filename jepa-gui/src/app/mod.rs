@@ -274,6 +274,7 @@ impl eframe::App for App {
             && let Some(state) = frame.wgpu_render_state()
         {
             self.shared.adapters = chrome::adapters(state);
+            crate::screens::embeddings::cloud::install(state, ui.ctx());
         }
         let size = ui.ctx().content_rect().size();
         self.shared.workspace.content.window = Some([size.x.round(), size.y.round()]);
