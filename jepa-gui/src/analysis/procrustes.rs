@@ -37,12 +37,15 @@ impl Alignment {
         let mut cross = DMatrix::<f64>::zeros(dims, dims);
         let (mut spread, mut reference_spread) = (0.0, 0.0);
         for (a, b) in map.chunks_exact(dims).zip(reference.chunks_exact(dims)) {
-            for i in 0..dims {
-                let a = f64::from(a[i]) - from[i];
-                spread += a * a;
-                reference_spread += (f64::from(b[i]) - to[i]).powi(2);
-                for j in 0..dims {
-                    cross[(i, j)] += a * (f64::from(b[j]) - to[j]);
+            let off = |row: &[f32], mean: &[f64]| -> Vec<f64> {
+                row.iter().zip(mean).map(|(&v, m)| f64::from(v) - m).collect()
+            };
+            let (a, b) = (off(a, &from), off(b, &to));
+            spread += a.iter().map(|v| v * v).sum::<f64>();
+            reference_spread += b.iter().map(|v| v * v).sum::<f64>();
+            for (i, a) in a.iter().enumerate() {
+                for (j, b) in b.iter().enumerate() {
+                    cross[(i, j)] += a * b;
                 }
             }
         }

@@ -207,22 +207,22 @@ impl Curve {
         };
         let (mut log_a, mut b, mut damping) = (0.0f64, 1.0f64, 1e-3);
         for _ in 0..200 {
-            let (mut h, mut g) = ([[0.0f64; 2]; 2], [0.0f64; 2]);
+            // The normal equations of the two unknowns.
+            let (mut aa, mut ab, mut bb, mut along_a, mut along_b) = (0.0, 0.0, 0.0, 0.0, 0.0);
             for &(d, y) in targets.iter().skip(1) {
                 let power = log_a.exp() * d.powf(2.0 * b);
                 let value = 1.0 / (1.0 + power);
-                let slope = -value * value * power;
-                let jacobian = [slope, slope * 2.0 * d.ln()];
-                for i in 0..2 {
-                    g[i] += jacobian[i] * (value - y);
-                    for j in 0..2 {
-                        h[i][j] += jacobian[i] * jacobian[j];
-                    }
-                }
+                let by_a = -value * value * power;
+                let by_b = by_a * 2.0 * d.ln();
+                aa += by_a * by_a;
+                ab += by_a * by_b;
+                bb += by_b * by_b;
+                along_a += by_a * (value - y);
+                along_b += by_b * (value - y);
             }
-            let (p, q) = (h[0][0] * (1.0 + damping), h[1][1] * (1.0 + damping));
-            let determinant = p * q - h[0][1] * h[1][0];
-            let step = [(h[0][1] * g[1] - q * g[0]) / determinant, (h[1][0] * g[0] - p * g[1]) / determinant];
+            let (p, q) = (aa * (1.0 + damping), bb * (1.0 + damping));
+            let determinant = p * q - ab * ab;
+            let step = [(ab * along_b - q * along_a) / determinant, (ab * along_a - p * along_b) / determinant];
             if !step[0].is_finite() || !step[1].is_finite() {
                 break;
             }

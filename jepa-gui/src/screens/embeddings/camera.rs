@@ -32,12 +32,10 @@ impl Default for Camera {
 impl Camera {
     /// Everything in view, with a margin; the direction of a solid map is kept when it was solid before.
     pub fn fit(self, places: impl Iterator<Item = Place> + Clone, is_solid: bool) -> Self {
-        let (mut low, mut high) = ([f32::INFINITY; 3], [f32::NEG_INFINITY; 3]);
+        let (mut low, mut high): (Place, Place) = ([f32::INFINITY; 3], [f32::NEG_INFINITY; 3]);
         for place in places.clone() {
-            for i in 0..3 {
-                low[i] = low[i].min(place[i]);
-                high[i] = high[i].max(place[i]);
-            }
+            low = std::array::from_fn(|i| low[i].min(place[i]));
+            high = std::array::from_fn(|i| high[i].max(place[i]));
         }
         if !low.iter().chain(&high).all(|v| v.is_finite()) {
             return Self { is_solid, ..Self::default() };
@@ -67,9 +65,7 @@ impl Camera {
     pub fn pan(&mut self, rect: Rect, by: Vec2) {
         let scale = self.reach / half(rect);
         let [right, up, _] = self.axes();
-        for i in 0..3 {
-            self.centre[i] -= scale * (by.x * right[i] - by.y * up[i]);
-        }
+        self.centre = std::array::from_fn(|i| self.centre[i] - scale * (by.x * right[i] - by.y * up[i]));
     }
 
     /// Makes the map larger (`factor` above 1) around a place on the screen.

@@ -17,7 +17,7 @@ const BATCH: usize = 48;
 const KEPT: usize = 4096;
 
 /// A sample in a list.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Thumbnail {
     /// What a person calls it.
     pub name: String,
@@ -25,6 +25,17 @@ pub struct Thumbnail {
     pub label: Option<u32>,
     /// Its picture, or why there is none.
     pub picture: Result<TextureHandle, String>,
+}
+
+impl std::fmt::Debug for Thumbnail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let drawn = self.picture.as_ref().map(egui::TextureHandle::size);
+        f.debug_struct("Thumbnail")
+            .field("name", &self.name)
+            .field("label", &self.label)
+            .field("picture", &drawn)
+            .finish()
+    }
 }
 
 impl Thumbnail {

@@ -48,9 +48,9 @@ mod tests {
 
     #[test]
     fn a_place_and_a_class_are_found_and_nothing_by_an_empty_text() {
-        let mut table = Table::new(vec![0.0; 8], 2, vec![Some(0), Some(1), None, Some(1)]).unwrap();
-        table.columns.clear();
+        let table = Table::new(vec![0.0; 8], 2, vec![Some(0), Some(1), None, Some(1)]).unwrap();
         let mut pictures = Pictures::default();
+        pictures.of(None);
         pictures.classes = vec!["Sneaker".into(), "Ankle boot".into()];
         let mut search = Search::default();
         let mut found = |text: &str| {
