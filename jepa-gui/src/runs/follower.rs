@@ -64,8 +64,7 @@ impl Follower {
                     self.reading = now;
                 }
                 Found::Anew => {
-                    let generation = self.history.generation + 1;
-                    self.history = History { generation, ..History::default() };
+                    self.history = self.history.anew();
                     changed = true;
                 }
                 Found::Missing(why) => {

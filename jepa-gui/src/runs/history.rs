@@ -113,6 +113,11 @@ impl History {
         self.steps.last().copied().unwrap_or(0)
     }
 
+    /// An empty history that is told apart from this one.
+    pub fn anew(&self) -> Self {
+        Self { generation: self.generation + 1, ..Self::default() }
+    }
+
     /// Takes in what was read next.
     pub fn extend(&mut self, block: &Block) {
         let mut from = 0;
