@@ -14,7 +14,7 @@ pub(super) fn show(context: &egui::Context, shared: &mut Shared) {
     }
     context.request_repaint_after(std::time::Duration::from_millis(500));
     let mut dismissed = None;
-    egui::Area::new(egui::Id::new("notices")).anchor(Align2::RIGHT_BOTTOM, [-14.0, -38.0]).order(egui::Order::Foreground).show(
+    egui::Area::new(egui::Id::unique("notices")).anchor(Align2::RIGHT_BOTTOM, [-14.0, -38.0]).order(egui::Order::Foreground).show(
         context,
         |ui| {
             ui.set_max_width(430.0);

@@ -10,7 +10,7 @@ use jepa_core::runlog::{Event, RunState};
 use super::Block;
 
 /// Before the name of a loss term, so that it cannot be mistaken for a figure of the step itself.
-pub const TERM: &str = "term:";
+pub(super) const TERM: &str = "term:";
 
 /// What a run has said.
 #[derive(Debug, Default, Clone)]

@@ -69,8 +69,8 @@ impl CurvePlot<'_> {
             .legend(Legend::default().background_alpha(0.6))
             .allow_scroll(false)
             .set_margin_fraction(egui::vec2(0.01, 0.06))
-            .link_axis(egui::Id::new("steps"), [self.x == XAxis::Step, false])
-            .link_cursor(egui::Id::new("steps"), [self.x == XAxis::Step, false])
+            .link_axis(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
+            .link_cursor(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
             .y_axis_min_width(52.0)
             .y_axis_formatter(move |mark, _| shown(mark.value))
             .x_axis_formatter(move |mark, _| match mark.value {
