@@ -169,7 +169,7 @@ fn frames(count: usize, is_solid: bool) {
         }
         camera.orbit(egui::vec2(if is_solid { 2.0 } else { 0.0 }, 0.0));
         camera.zoom(ui.max_rect(), ui.max_rect().center(), 1.001);
-        cloud.draw(ui, ui.max_rect(), egui::Id::new("cloud"), &points, &camera);
+        cloud.draw(ui, ui.max_rect(), egui::Id::unique("cloud"), &points, &camera);
     });
     let mut times: Vec<f64> = (0..120)
         .map(|_| {

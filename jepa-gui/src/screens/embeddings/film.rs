@@ -14,7 +14,7 @@ use jepa_core::random::{Draw as _, Purpose, Stream};
 
 use super::camera::Place;
 use super::origin::{Origin, RunPart};
-use super::projection::{Choice, Map, Method, Prepared, TRUST_K, Watching, project};
+use super::projection::{Map, Method, Prepared, TRUST_K, Watching, project};
 use crate::analysis::procrustes::Scale;
 use crate::analysis::{Alignment, Index, Trust};
 use crate::jobs::{Job, Progress, Update, Worker};
@@ -78,13 +78,6 @@ impl Film {
         });
         let (frames, at) = (Vec::new(), 0.0);
         Self { frames, at, is_playing: false, problem: None, planned, job: Some(job), shown: None }
-    }
-
-    /// A film whose frames are there already.
-    #[cfg(test)]
-    pub(super) fn of(frames: Vec<Frame>) -> Self {
-        let planned = frames.len();
-        Self { frames, at: 0.0, is_playing: false, problem: None, planned, job: None, shown: None }
     }
 
     /// How far the making is, while it lasts.
@@ -279,6 +272,7 @@ mod tests {
 
     use jepa_core::probe::{Features, write_features};
 
+    use super::super::projection::Choice;
     use super::*;
     use crate::analysis::Metric;
 

@@ -101,7 +101,7 @@ pub(super) fn cell(
         }
     }
     // What the pointer is over here stands out on the maps, and is forgotten when it leaves.
-    let mark = Id::new("sample under the pointer in a list");
+    let mark = Id::unique("sample under the pointer in a list");
     if response.hovered() {
         selection.hover(Some(sample));
         ui.data_mut(|data| data.insert_temp(mark, sample));

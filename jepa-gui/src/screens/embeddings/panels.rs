@@ -330,9 +330,7 @@ impl Embeddings {
                     }
                 }
                 (None, Some((title, progress))) => widgets::waiting(ui, &title, &progress),
-                (None, None) => ui
-                    .label("Nothing to show")
-                    .widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Label, true, "Nothing to show")),
+                (None, None) => drop(ui.weak("Nothing to show")),
             }
             return;
         }
@@ -352,7 +350,7 @@ impl Embeddings {
             trails,
             name,
         };
-        let id = ui.id().with("plot");
+        let id = ui.scope_id().with("plot");
         let touched = plot.show(ui, rect, id);
         if touched.is_active {
             self.active = at;
@@ -605,10 +603,6 @@ fn caption(ui: &mut Ui, side: &Side, theme: Theme) {
         }
         if let Some((_, progress)) = side.busy() {
             ui.weak(progress.text);
-        }
-        if let Some(divergence) = side.map.as_ref().and_then(|map| map.divergence) {
-            ui.weak(format!("KL {divergence:.3}"))
-                .on_hover_text("What t-SNE lowers; comparable on the same samples only");
         }
         if let Some(problem) = &side.problem {
             ui.label(RichText::new(problem).color(theme.band(Band::Bad)));

@@ -198,8 +198,6 @@ pub struct Map {
     pub places: Arc<Vec<Place>>,
     /// Iterations done, where it is made by iterating.
     pub iteration: usize,
-    /// What t-SNE lowers, at its end.
-    pub divergence: Option<f64>,
 }
 
 impl Map {
@@ -208,7 +206,7 @@ impl Map {
         let dims = choice.dims.clamp(2, 3);
         let place = |row: &[f32]| [row[0], row[1], row.get(2).copied().unwrap_or(0.0)];
         let places = Arc::new(coordinates.chunks_exact(dims).map(place).collect());
-        Self { choice, dims, coordinates, places, iteration, divergence: None }
+        Self { choice, dims, coordinates, places, iteration }
     }
 }
 
@@ -262,9 +260,7 @@ pub fn project<T: Send>(
             let Choice { perplexity, iterations, .. } = choice;
             let settings = Tsne { perplexity, iterations, early, ..Tsne::default() };
             let found = settings.layout(&neighbours, &start, dims, live(choice.iterations)).map_err(say)?;
-            let mut map = Map::new(choice, found.map, found.iteration);
-            map.divergence = found.divergence;
-            Ok(Arc::new(map))
+            Ok(Arc::new(Map::new(choice, found.map, found.iteration)))
         }
         Method::Umap => {
             let neighbours = prepared.neighbours(choice.neighbours.max(2) - 1, worker)?;
@@ -272,7 +268,7 @@ pub fn project<T: Send>(
             let epochs = Umap::usual_epochs(neighbours.rows());
             let settings = Umap { min_dist: choice.min_dist, seed: choice.seed, epochs, ..Umap::default() };
             let start = start.map_or_else(strongest, Ok)?;
-            let (mut last, mut live) = (0, live(epochs));
+            let (mut last, live) = (0, live(epochs));
             let report = |iteration: usize, coordinates: &[f32]| {
                 last = iteration;
                 live(iteration, coordinates)

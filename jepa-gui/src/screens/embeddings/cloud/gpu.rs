@@ -21,7 +21,7 @@ pub(super) fn is_installed(context: &Context) -> bool {
 }
 
 fn mark() -> Id {
-    Id::new("points are drawn by the graphics device")
+    Id::unique("points are drawn by the graphics device")
 }
 
 /// One plot's points in one frame.
