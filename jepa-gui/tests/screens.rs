@@ -231,3 +231,51 @@ fn random_input_does_no_harm() {
         window.step();
     }
 }
+
+/// `JEPA_XTASK=target/debug/xtask cargo test --package jepa-gui --test screens -- --ignored --nocapture`
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs the training program, named in JEPA_XTASK"]
+fn a_click_trains_a_stop_saves_a_resume_goes_on_and_neither_death_harms_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    let mut window = window(&runs);
+    app(&mut window).shared.program = Program::find();
+    assert!(app(&mut window).shared.program.is_some(), "name the training program in JEPA_XTASK");
+    window.run_ok();
+    let clock = Instant::now();
+    window.get_by_label("Try I-JEPA now").click();
+    let out = runs.join("i-jepa-small-1");
+    let run = out.clone();
+    wait(&mut window, "the first loss", move |w| {
+        let followers = &w.state().as_ref().unwrap().shared.followers;
+        followers.get(&run).is_some_and(|f| f.history.step() > 0)
+    });
+    println!("first loss point {:.2} s after the click", clock.elapsed().as_secs_f64());
+    wait(&mut window, "masks", shows("to be predicted"));
+    println!("masks of the batch shown after {:.2} s", clock.elapsed().as_secs_f64());
+    wait(&mut window, "running", shows("running"));
+    let clock = Instant::now();
+    window.get_by_label("Stop").click();
+    wait(&mut window, "stopped", shows("stopped"));
+    println!("stopped and shown {:.2} s after the click", clock.elapsed().as_secs_f64());
+    let clock = Instant::now();
+    wait(&mut window, "resume", |w| w.query_by_label("Resume").is_some());
+    window.get_by_label("Resume").click();
+    wait(&mut window, "running", shows("running"));
+    println!("running again after {:.2} s", clock.elapsed().as_secs_f64());
+    // The window dies, the training goes on, and another window finds it.
+    let pid = app(&mut window).shared.children.process(&out).unwrap();
+    drop(window);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(jepa_gui::runs::holder(&out), Some(pid));
+    let mut again = self::window(&runs);
+    app(&mut again).shared.selection.run = Some(out.clone());
+    app(&mut again).show(ScreenId::Run);
+    wait(&mut again, "re-attached", shows("running"));
+    // The training dies, and the window says so.
+    let clock = Instant::now();
+    std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    wait(&mut again, "death", shows("died"));
+    println!("a killed child is shown after {:.2} s", clock.elapsed().as_secs_f64());
+}
