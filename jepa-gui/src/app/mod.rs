@@ -5,6 +5,7 @@ mod palette;
 mod toasts;
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::jobs::{Job, Update};
 use crate::screens::{
@@ -24,7 +25,7 @@ pub struct App {
     screen: ScreenId,
     palette: palette::Palette,
     dialog: Option<Job<(Wanted, Option<PathBuf>)>>,
-    picture: Option<egui::Rect>,
+    pictures: (Sender<egui::ColorImage>, Receiver<egui::ColorImage>),
 }
 
 /// What a dialog for a folder is for.
@@ -52,7 +53,7 @@ impl App {
             screen: ScreenId::Start,
             palette: palette::Palette::default(),
             dialog: None,
-            picture: None,
+            pictures: channel(),
             shared,
         };
         app.set_theme(context);
@@ -153,7 +154,7 @@ impl App {
         });
         self.palette(&context);
         toasts::show(&context, &mut self.shared);
-        self.receive_picture(&context);
+        self.receive_picture();
         for action in std::mem::take(&mut self.shared.asked) {
             self.act(action, &context);
         }
@@ -183,8 +184,12 @@ impl App {
             Action::ChooseRuns => self.choose(Wanted::Runs, context),
             Action::ChooseRun => self.choose(Wanted::Run, context),
             Action::SavePicture(area) => {
-                self.picture = Some(area);
-                context.send_viewport_cmd(egui::ViewportCommand::Screenshot(egui::UserData::default()));
+                let (sender, again, scale) = (self.pictures.0.clone(), context.clone(), context.pixels_per_point());
+                context.request_screenshot(move |image| {
+                    // Nobody is left to save it when the app has ended meanwhile.
+                    let _ = sender.send(image.region(&area, Some(scale)));
+                    again.request_repaint();
+                });
             }
         }
     }
@@ -234,15 +239,8 @@ impl App {
     }
 
     /// The part of a screenshot that was asked for, as a PNG beside the runs.
-    fn receive_picture(&mut self, context: &egui::Context) {
-        let image = context.input(|input| {
-            input.events.iter().find_map(|event| match event {
-                egui::Event::Screenshot { image, .. } => Some(image.clone()),
-                _ => None,
-            })
-        });
-        let Some((image, area)) = image.zip(self.picture.take_if(|_| true)) else { return };
-        let part = image.region(&area, Some(context.pixels_per_point()));
+    fn receive_picture(&mut self) {
+        let Ok(part) = self.pictures.1.try_recv() else { return };
         let path = (1..).map(|n| self.shared.library.folder.join(format!("plot-{n}.png"))).find(|p| !p.exists());
         let Some(path) = path else { return };
         let written =
@@ -276,6 +274,7 @@ impl eframe::App for App {
             && let Some(state) = frame.wgpu_render_state()
         {
             self.shared.adapters = chrome::adapters(state);
+            crate::screens::embeddings::cloud::install(state, ui.ctx());
         }
         let size = ui.ctx().content_rect().size();
         self.shared.workspace.content.window = Some([size.x.round(), size.y.round()]);

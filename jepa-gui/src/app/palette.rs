@@ -100,8 +100,8 @@ impl App {
         .min(last);
         let mut chosen = enter.then_some(self.palette.at);
         let palette = &mut self.palette;
-        let area = egui::Modal::default_area("palette".into()).anchor(egui::Align2::CENTER_TOP, [0.0, 90.0]);
-        let modal = egui::Modal::new("palette".into()).area(area).show(context, |ui| {
+        let area = egui::Modal::default_area(egui::Id::unique("palette")).anchor(egui::Align2::CENTER_TOP, [0.0, 90.0]);
+        let modal = egui::Modal::new(egui::Id::unique("palette")).area(area).show(context, |ui| {
             ui.set_width(520.0);
             let edit =
                 egui::TextEdit::singleline(&mut palette.text).hint_text("Type a command").desired_width(f32::INFINITY);

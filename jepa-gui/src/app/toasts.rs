@@ -14,9 +14,10 @@ pub(super) fn show(context: &egui::Context, shared: &mut Shared) {
     }
     context.request_repaint_after(std::time::Duration::from_millis(500));
     let mut dismissed = None;
-    egui::Area::new("notices".into()).anchor(Align2::RIGHT_BOTTOM, [-14.0, -38.0]).order(egui::Order::Foreground).show(
-        context,
-        |ui| {
+    egui::Area::new(egui::Id::unique("notices"))
+        .anchor(Align2::RIGHT_BOTTOM, [-14.0, -38.0])
+        .order(egui::Order::Foreground)
+        .show(context, |ui| {
             ui.set_max_width(430.0);
             for index in visible.into_iter().rev().take(5).rev() {
                 let notice = &shared.notices.all()[index];
@@ -38,8 +39,7 @@ pub(super) fn show(context: &egui::Context, shared: &mut Shared) {
                     });
                 });
             }
-        },
-    );
+        });
     if let Some(index) = dismissed {
         shared.notices.dismiss(index);
     }

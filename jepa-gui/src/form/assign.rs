@@ -31,7 +31,11 @@ fn walk(path: &str, preset: &Value, now: &Value, found: &mut Vec<(String, String
 
 /// A choice that changed its word is replaced whole: the keys of the old one belong to it alone.
 fn is_other_choice(before: &Value, after: &Value) -> bool {
-    let tagged = ["kind", "law"].iter().any(|tag| before.get(tag) != after.get(tag));
+    let word = |v: &Value, tag: &str| v.get(tag).and_then(Value::as_str).map(str::to_owned);
+    let tagged = ["kind", "law"].iter().any(|tag| {
+        let (old, new) = (word(before, tag), word(after, tag));
+        old.is_some() && new.is_some() && old != new
+    });
     let keys = |v: &Value| v.as_object().map(|o| o.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
     let (old, new) = (keys(before), keys(after));
     tagged || (old.len() == 1 && new.len() == 1 && old != new)

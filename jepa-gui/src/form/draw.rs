@@ -217,7 +217,7 @@ impl Page<'_> {
             });
             if changed && !path.contains('[') {
                 let hint = format!("Back to the preset: {}", preset.unwrap_or_else(|| "not set".to_owned()));
-                if ui.small_button("⟲").on_hover_text(hint).clicked() {
+                if ui.small_button("Reset").on_hover_text(hint).clicked() {
                     *value = at(self.preset, path).cloned().unwrap_or(Value::Null);
                 }
             }

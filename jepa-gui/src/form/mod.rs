@@ -6,7 +6,7 @@ mod schema;
 
 pub use assign::{assignments, literal};
 pub use draw::{Filter, draw};
-pub use schema::{Alternative, Kind, Node, Property};
+pub use schema::{Alternative, Kind, Node, Property, Shape};
 
 use serde_json::Value;
 

@@ -93,7 +93,9 @@ impl<'de> Visitor<'de> for Row<'_> {
         let (mut step, mut time) = (None, f64::NAN);
         while let Some(key) = map.next_key::<Key<'de>>()? {
             match key.0.as_ref() {
-                "kind" => drop(map.next_value::<IgnoredAny>()?),
+                "kind" => {
+                    map.next_value::<IgnoredAny>()?;
+                }
                 "step" => step = Some(map.next_value::<u64>()?),
                 "time" => time = map.next_value::<Option<f64>>()?.unwrap_or(f64::NAN),
                 "terms" => map.next_value_seed(Terms(self.0))?,
@@ -101,7 +103,9 @@ impl<'de> Visitor<'de> for Row<'_> {
                     let value = map.next_value::<Option<f64>>()?.map_or(f32::NAN, |v| v as f32);
                     self.0.put(name, value);
                 }
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         let step = step.ok_or_else(|| A::Error::missing_field("step"))?;

@@ -64,8 +64,7 @@ impl Follower {
                     self.reading = now;
                 }
                 Found::Anew => {
-                    let generation = self.history.generation + 1;
-                    self.history = History { generation, ..History::default() };
+                    self.history = self.history.anew();
                     changed = true;
                 }
                 Found::Missing(why) => {
@@ -111,6 +110,8 @@ impl Followers {
     /// Takes in what was read of every run.
     pub fn poll(&mut self, context: &egui::Context) {
         self.all.retain(|(_, looked)| looked.elapsed() < LET_GO);
-        self.all.iter_mut().for_each(|(follower, _)| drop(follower.poll(context)));
+        for (follower, _) in &mut self.all {
+            follower.poll(context);
+        }
     }
 }

@@ -10,7 +10,7 @@ use jepa_core::runlog::{Event, RunState};
 use super::Block;
 
 /// Before the name of a loss term, so that it cannot be mistaken for a figure of the step itself.
-pub const TERM: &str = "term:";
+pub(super) const TERM: &str = "term:";
 
 /// What a run has said.
 #[derive(Debug, Default, Clone)]
@@ -111,6 +111,11 @@ impl History {
     /// The last step that was computed.
     pub fn step(&self) -> u64 {
         self.steps.last().copied().unwrap_or(0)
+    }
+
+    /// An empty history that is told apart from this one.
+    pub fn anew(&self) -> Self {
+        Self { generation: self.generation + 1, ..Self::default() }
     }
 
     /// Takes in what was read next.

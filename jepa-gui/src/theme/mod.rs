@@ -60,7 +60,7 @@ impl Theme {
     /// Green, amber or red, readable as text on the ground.
     pub fn band(&self, band: Band) -> Color32 {
         rgb(match (band, self.dark) {
-            (Band::Good, false) => 0x1B7F4B,
+            (Band::Good, false) => 0x177245,
             (Band::Good, true) => 0x4CC38A,
             (Band::Doubtful, false) => 0x8F5F00,
             (Band::Doubtful, true) => 0xF0B429,

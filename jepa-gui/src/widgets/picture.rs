@@ -72,7 +72,10 @@ impl PictureView {
         let Some((_, _, texture)) = &self.texture else {
             return (ui.allocate_response(size, egui::Sense::hover()), None);
         };
-        let image = egui::Image::new((texture.id(), size)).corner_radius(3.0).sense(egui::Sense::click());
+        let image = egui::Image::new((texture.id(), size))
+            .fit_to_exact_size(size)
+            .corner_radius(3.0)
+            .sense(egui::Sense::click());
         let response = ui.add(image.alt_text(name));
         let token = response.hover_pos().and_then(|at| {
             let place = (at - response.rect.min) / scale / self.factor.max(1) as f32;

@@ -69,8 +69,8 @@ impl CurvePlot<'_> {
             .legend(Legend::default().background_alpha(0.6))
             .allow_scroll(false)
             .set_margin_fraction(egui::vec2(0.01, 0.06))
-            .link_axis("steps", [self.x == XAxis::Step, false])
-            .link_cursor("steps", [self.x == XAxis::Step, false])
+            .link_axis(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
+            .link_cursor(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
             .y_axis_min_width(52.0)
             .y_axis_formatter(move |mark, _| shown(mark.value))
             .x_axis_formatter(move |mark, _| match mark.value {
@@ -104,10 +104,11 @@ impl CurvePlot<'_> {
                     Range { first: 0, end: values.len() }
                 };
                 let line = |points: Vec<[f64; 2]>, color: Color32, width: f32| {
-                    Line::new(curve.name.clone(), PlotPoints::from(points))
-                        .color(color)
-                        .width(width)
-                        .id(egui::Id::new((self.id, &curve.name, width.to_bits())))
+                    Line::new(curve.name.clone(), PlotPoints::from(points)).color(color).width(width).id((
+                        self.id,
+                        curve.name.clone(),
+                        width.to_bits(),
+                    ))
                 };
                 if self.smoothing > 0.0 {
                     let faint = curve.color.gamma_multiply(0.28);

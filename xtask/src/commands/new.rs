@@ -107,7 +107,7 @@ fn files(name: &str) -> [(String, String); 6] {
     ]
 }
 
-fn edits(root: &Path, name: &str) -> [Edit; 3] {
+fn edits(root: &Path, name: &str) -> [Edit; 5] {
     let edit = |file: &str, insertions| Edit { file: root.join(file), insertions };
     let registered = "linking them registers their variants.\n";
     [
@@ -115,11 +115,14 @@ fn edits(root: &Path, name: &str) -> [Edit; 3] {
             "Cargo.toml",
             vec![
                 ("members = [", format!("\"jepa-{name}\", ")),
+                ("default-members = [", format!("\"jepa-{name}\", ")),
                 ("[workspace.dependencies]\n", format!("jepa-{name} = {{ path = \"jepa-{name}\" }}\n")),
             ],
         ),
         edit("xtask/Cargo.toml", vec![("[dependencies]\n", format!("jepa-{name}.workspace = true\n"))]),
         edit("xtask/src/main.rs", vec![(registered, format!("use jepa_{} as _;\n", snake(name)))]),
+        edit("jepa-gui/Cargo.toml", vec![("[dependencies]\n", format!("jepa-{name}.workspace = true\n"))]),
+        edit("jepa-gui/src/main.rs", vec![(registered, format!("use jepa_{} as _;\n", snake(name)))]),
     ]
 }
 

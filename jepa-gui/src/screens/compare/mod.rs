@@ -135,7 +135,7 @@ impl Compare {
             }
         });
         let heads: Vec<RunSummary> = runs.to_vec();
-        let context = shared.library.folder.clone();
+        let folder = shared.library.folder.clone();
         table.body(|body| {
             body.rows(26.0, heads.len(), |mut row| {
                 let run = &heads[row.index()];
@@ -161,7 +161,7 @@ impl Compare {
                 row.col(|ui| {
                     let (rect, _) = ui.allocate_exact_size(egui::vec2(5.0, 18.0), egui::Sense::hover());
                     ui.painter().rect_filled(rect, 2.0, color);
-                    if ui.link(&run.name).on_hover_text(context.join(&run.name).display().to_string()).clicked() {
+                    if ui.link(&run.name).on_hover_text(folder.join(&run.name).display().to_string()).clicked() {
                         shared.ask(Action::OpenRun(run.path.clone()));
                     }
                 });

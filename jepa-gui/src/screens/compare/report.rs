@@ -38,10 +38,14 @@ fn html(runs: &[RunSummary], shared: &Shared) -> String {
     let found = differences(runs);
     if !found.is_empty() {
         out += "<h2>Differences</h2><table><tr><th>key";
-        runs.iter().for_each(|run| drop(write!(out, "<th>{}", escaped(&run.name))));
+        for run in runs {
+            let _ = write!(out, "<th>{}", escaped(&run.name));
+        }
         for (key, values) in &found {
             let _ = write!(out, "<tr><td>{}", escaped(key));
-            values.iter().for_each(|value| drop(write!(out, "<td>{}", escaped(value))));
+            for value in values {
+                let _ = write!(out, "<td>{}", escaped(value));
+            }
         }
         out += "</table>\n";
     }

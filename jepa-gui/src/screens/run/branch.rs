@@ -45,7 +45,7 @@ impl BranchDialog {
             let name = |n: usize| format!("{}-branch-{n}", name_of(run));
             self.name = (1..1000).map(name).find(|n| !shared.library.folder.join(n).exists()).unwrap_or_default();
         }
-        let modal = egui::Modal::new("branch".into()).show(context, |ui| {
+        let modal = egui::Modal::new(egui::Id::unique("branch")).show(context, |ui| {
             ui.set_width(460.0);
             ui.heading("Branch from a checkpoint");
             ui.weak("A new run folder with that checkpoint, which goes on by itself. This run stays as it is.");

@@ -93,20 +93,22 @@ impl Masks {
                 ui.label(RichText::new(format!("batch of step {}", self.shown)).small().weak());
             }
         });
-        match &self.found {
+        let found = self.found.take();
+        match &found {
             None => drop(ui.spinner()),
             Some(Err(problem)) => {
                 ui.add(egui::Label::new(RichText::new(problem).color(shared.theme.band(Band::Bad))).wrap());
             }
-            Some(Ok(found)) => self.pictures(ui, found.clone()),
+            Some(Ok(found)) => self.pictures(ui, found),
         }
+        self.found = found;
         // The reader is small on purpose: a run that writes such maps has one file a checkpoint.
         if run.join("samples").is_dir() {
             ui.label(RichText::new("Samples of this run lie in its folder").small().weak());
         }
     }
 
-    fn pictures(&mut self, ui: &mut Ui, found: DataPreview) {
+    fn pictures(&mut self, ui: &mut Ui, found: &DataPreview) {
         let masks = found.pictures.iter().flatten().find_map(|p| p.masks.get(self.generator));
         let blocks = masks.map_or(0, |m| m.target.len());
         let generators = found.pictures.iter().flatten().map(|p| p.masks.len()).max().unwrap_or(0);
