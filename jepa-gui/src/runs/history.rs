@@ -191,6 +191,7 @@ impl History {
                 self.collapse.push(CollapseAt { step: *step, figures: *figures });
             }
             Event::Warning { step, message } => say(Level::Warning, Some(*step), message.clone()),
+            Event::Alarm { step, alarm } => say(Level::Warning, Some(*step), alarm.to_string()),
             Event::Quarantine(entry) => say(Level::Warning, None, format!("A sample was left out: {}", entry.cause)),
             Event::Checkpoint { step, path } => {
                 say(Level::Info, Some(*step), format!("Checkpoint of step {step}"));
@@ -212,9 +213,6 @@ impl History {
                 say(if *state == RunState::Failed { Level::Warning } else { Level::Info }, Some(*step), text);
                 self.end = Some(*state);
             }
-            // Kinds of events that came later than this program.
-            #[allow(unreachable_patterns)]
-            _ => {}
         }
     }
 }

@@ -127,8 +127,17 @@ mod tests {
 
     #[test]
     fn healthy_figures_are_green_and_what_the_trainer_warns_of_is_red() {
-        let healthy = Diagnostics { std: 0.5, rank_me: 30.0, participation: 8.0, content: 0.6 };
-        let ruined = Diagnostics { std: 0.05, rank_me: 1.2, participation: 1.0, content: 0.01 };
+        let figures = |std, rank_me, participation, content| Diagnostics {
+            std,
+            rank_me,
+            participation,
+            content,
+            entropy_rank: None,
+            uniformity: None,
+            dead: None,
+            student_distance: None,
+        };
+        let (healthy, ruined) = (figures(0.5, 30.0, 8.0, 0.6), figures(0.05, 1.2, 1.0, 0.01));
         for gauge in &GAUGES {
             let first = (gauge.pick)(&healthy);
             assert_eq!((gauge.judge)(first, first), Band::Good, "{}", gauge.name);
