@@ -2,7 +2,7 @@
 
 use jepa_core::plugin::Preview;
 
-use crate::data::Clip;
+use crate::data::{Clip, TINY};
 
 /// Most frames shown.
 const FRAMES: usize = 8;
@@ -23,8 +23,10 @@ pub fn preview(clip: &Clip, grid: [usize; 2]) -> Preview {
 pub fn shown(clip: &Clip, tokens: [usize; 3], tubelet: usize) -> Vec<Option<u32>> {
     let [times, rows, columns] = tokens;
     let count = clip.frames.min(FRAMES);
-    // Of the shorter side 224 / 256 are kept, and as much of the longer one.
-    let side = clip.width.min(clip.height) as f32 * 224.0 / 256.0;
+    // Of the shorter side 224 / 256 are kept, and as much of the longer one; of a tiny square, everything.
+    let shorter = clip.width.min(clip.height);
+    let whole = clip.width == clip.height && shorter <= TINY;
+    let side = shorter as f32 * if whole { 1.0 } else { 224.0 / 256.0 };
     let cell = |at: usize, whole: usize, cells: usize| {
         let place = (at as f32 + 0.5 - (whole as f32 - side) / 2.0) / side;
         (0.0..1.0).contains(&place).then(|| ((place * cells as f32) as usize).min(cells - 1))
@@ -49,9 +51,14 @@ mod tests {
         let picture = preview(&clip, [1, 1]);
         assert_eq!((picture.width, picture.height, picture.rgb.len()), (8, 2, 48));
         assert_eq!((&picture.rgb[..3], &picture.rgb[21..27]), (&[0, 1, 2][..], &[114, 115, 116, 3, 4, 5][..]));
-        let tokens = shown(&clip, [10, 2, 1], 2);
-        assert_eq!(tokens.len(), 16);
-        assert_eq!((tokens[0], tokens[7], tokens[8]), (Some(0), Some(18), Some(1)));
+        let square = Clip::new(20, 2, 2, vec![0; 240]).unwrap();
+        let tokens = shown(&square, [10, 2, 2], 2);
+        assert_eq!(tokens.len(), 32);
+        assert_eq!([tokens[0], tokens[1], tokens[15], tokens[16]], [0, 1, 37, 2].map(Some));
+        // Of a large square the border is cut off.
+        let large = Clip::new(1, 128, 128, vec![0; 128 * 128 * 3]).unwrap();
+        let tokens = shown(&large, [1, 2, 2], 1);
+        assert_eq!((tokens[0], tokens[64 * 128 + 64]), (None, Some(3)));
         assert_eq!(preview(&Clip::new(1, 1, 1, vec![1, 2, 3]).unwrap(), [1, 1]).rgb, [1, 2, 3]);
     }
 }

@@ -7,7 +7,7 @@ use burn::prelude::*;
 use nalgebra::DMatrix;
 
 use super::Variant;
-use super::variant::{Draws, Evaluated, Evaluation, Networks};
+use super::variant::{Draws, Evaluated, Evaluation, Networks, Rival};
 use crate::collapse::{Alarm, Circumstances, Diagnostics, Report, ReportRow, centred, distance_to};
 use crate::data::{DataSpec, Source, Split};
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ pub(super) fn evaluation<V: Variant>() -> Evaluation<V> {
 
 type Encoder<V> = <<V as Variant>::Model as Jepa>::Target;
 
-fn run<V: Variant>(networks: &Networks<V>, beside: &[(String, Networks<V>)], data: Option<&str>) -> Result<Evaluated> {
+fn run<V: Variant>(networks: &Networks<V>, beside: &[Rival<V>], data: Option<&str>) -> Result<Evaluated> {
     if let Some((name, _)) = beside.first() {
         return Err(Error::config("--beside", format!("collapse figures are of one run; ask for `{name}` by itself")));
     }

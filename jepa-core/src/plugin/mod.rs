@@ -27,8 +27,8 @@ pub use settings::{PresetInfo, Settings};
 pub use table::Table;
 pub use training::TrainRequest;
 pub use variant::{
-    Batch, Description, Draws, Elements, Evaluated, Evaluation, Exported, Format, Imported, Kind, Networks, Preset,
-    Preview, Variant,
+    Batch, Description, Draws, Elements, Evaluated, Evaluation, Exported, Format, Imported, Kind, Measure, Networks,
+    Preset, Preview, Rival, Variant,
 };
 pub use weights::ImportRequest;
 

@@ -137,8 +137,14 @@ pub struct Evaluation<V: Variant> {
     pub about: &'static str,
     /// Measures a run and, in the same table, runs `beside` it by name. `data` is a data specification; absent: the
     /// evaluation's own default.
-    pub run: fn(networks: &Networks<V>, beside: &[(String, Networks<V>)], data: Option<&str>) -> Result<Evaluated>,
+    pub run: Measure<V>,
 }
+
+/// From the networks of a run, those of others and a data specification to figures.
+pub type Measure<V> = fn(&Networks<V>, &[Rival<V>], Option<&str>) -> Result<Evaluated>;
+
+/// Another run in the same table: its name and its networks.
+pub type Rival<V> = (String, Networks<V>);
 
 /// The networks of a run, frozen, with what to compare them to.
 pub struct Networks<V: Variant> {

@@ -14,7 +14,7 @@ use jepa_core::random::Draw;
 use super::clip::Clip;
 
 /// Up to this size `centre` keeps a square clip whole: tiny clips fill their frame already.
-const TINY: usize = 64;
+pub(crate) const TINY: usize = 64;
 
 /// One view of a clip: [3, frames, height, width], normalised.
 #[derive(Debug, Clone, PartialEq)]

@@ -24,6 +24,7 @@ mod recording;
 mod sampling;
 pub mod sprites;
 
+pub(crate) use augment::TINY;
 pub use augment::{View, centre, random_view, three_crops};
 pub use clip::{Clip, MAX_BYTES};
 pub use files::VideoFiles;

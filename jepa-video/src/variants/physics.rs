@@ -2,7 +2,7 @@
 
 use jepa_core::error::{Error, Result};
 use jepa_core::host;
-use jepa_core::plugin::{Evaluated, Evaluation, Networks, Variant};
+use jepa_core::plugin::{Evaluated, Evaluation, Networks, Rival, Variant};
 use jepa_core::train::{Replicas, default_replicas};
 
 use crate::data::{Clip, ClipOptions};
@@ -33,7 +33,7 @@ pub(super) fn surprise<V: Forecast>() -> Evaluation<V> {
     }
 }
 
-fn run<V: Forecast>(networks: &Networks<V>, beside: &[(String, Networks<V>)], data: Option<&str>) -> Result<Evaluated> {
+fn run<V: Forecast>(networks: &Networks<V>, beside: &[Rival<V>], data: Option<&str>) -> Result<Evaluated> {
     let trained = Eyes::of(networks, &networks.student, &networks.target)?;
     let untrained = Eyes::of(networks, &networks.untrained, &networks.untrained.encoder)?;
     let others = beside.iter().map(|(_, other)| Eyes::of(other, &other.student, &other.target));
