@@ -11,7 +11,7 @@
 use burn::prelude::*;
 use burn::tensor::activation;
 
-/// The cross-entropy, summed over the width and averaged over tokens; both [rows, tokens, width], the centre [width].
+/// The cross-entropy, summed over the width and averaged over tokens; both [rows, tokens, width], the centre `[width]`.
 pub fn cross_entropy(
     predicted: Tensor<3>,
     target: Tensor<3>,
