@@ -74,7 +74,16 @@ fn finished_run(folder: &Path, name: &str, steps: u64) -> PathBuf {
         let loss = 0.5 / step as f64;
         run.log(&Event::Step { step, loss, terms, lr: 1e-3, decay: 0.04, momentum: 0.99, grad_norm: 1.0, rate: 99.0 });
     }
-    let figures = |std| jepa_core::collapse::Diagnostics { std, rank_me: 9.0, participation: 4.0, content: 0.5 };
+    let figures = |std| jepa_core::collapse::Diagnostics {
+        std,
+        rank_me: 9.0,
+        participation: 4.0,
+        content: 0.5,
+        entropy_rank: None,
+        uniformity: None,
+        dead: None,
+        student_distance: None,
+    };
     run.log(&Event::Collapse { step: 1, figures: figures(0.5) });
     run.log(&Event::Collapse { step: steps, figures: figures(0.01) });
     run.log(&Event::Warning { step: steps, message: "the embeddings are collapsing".into() });
