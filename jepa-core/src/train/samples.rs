@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Tokens are those that the pixels show. Roles: bit 0, the context sees the token; bit k, it is in hidden block k (blocks
-//! after the seventh share the last bit); 0, neither. An error is the mean absolute difference between a predicted embedding and its target
-//! as the objective sees it, NaN where nothing is predicted. Crops and masks stay the same over the run.
+//! after the seventh share the last bit); 0, neither. An error is the mean absolute difference between a predicted
+//! embedding and its target, normalised as the objective has it, NaN where nothing is predicted. Crops and masks stay the
+//! same over the run.
 
 use std::collections::HashMap;
 
