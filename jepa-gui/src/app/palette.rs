@@ -161,7 +161,7 @@ pub fn score(typed: &str, title: &str) -> Option<i32> {
         let place = next
             .or_else(|| (from..letters.len()).find(|i| letters[*i] == wanted && starts(*i)))
             .or_else(|| (from..letters.len()).find(|i| letters[*i] == wanted))?;
-        score += 1 + if next.is_some() { 4 } else { 0 } + if starts(place) { 6 } else { 0 };
+        score += 1 + if next.is_some() { 8 } else { 0 } + if starts(place) { 6 } else { 0 };
         (from, last) = (place + 1, Some(place));
     }
     Some(score * 16 - letters.len().min(100) as i32)

@@ -61,7 +61,7 @@ impl Embeddings {
             ui.separator();
             ui.horizontal(|ui| {
                 ui.strong(side.origin.as_ref().map_or_else(|| "Features".to_owned(), |origin| origin.title()));
-                closes |= at == 1 && ui.small_button("✕").on_hover_text("Close the second map").clicked();
+                closes |= at == 1 && ui.small_button("Close").on_hover_text("Close the second map").clicked();
             });
             if let Some(prepared) = &side.prepared {
                 let table = &prepared.table;
@@ -369,7 +369,7 @@ impl Embeddings {
         ui.add_space(4.0);
         ui.horizontal(|ui| {
             let is_ready = film.frames.len() > 1;
-            let play = if film.is_playing { "⏸ Stop" } else { "▶ Play" };
+            let play = if film.is_playing { "Stop" } else { "Play" };
             if ui.add_enabled(is_ready, egui::Button::new(play)).on_hover_text("Space").clicked() {
                 film.toggle();
             }
@@ -388,7 +388,7 @@ impl Embeddings {
                     ui.label(text).on_hover_text("Nearest 10 that are so at the next checkpoint too, on 500 samples");
                 }
             }
-            closes = ui.small_button("✕").on_hover_text("Close the film").clicked();
+            closes = ui.small_button("Close").on_hover_text("Close the film").clicked();
         });
         if let Some(progress) = film.making() {
             ui.horizontal(|ui| {

@@ -301,9 +301,9 @@ impl Plot<'_> {
             painter.text(rect.left_bottom() + egui::vec2(80.0, -8.0), Align2::LEFT_BOTTOM, text, font, color);
         } else {
             let right = rect.right_bottom() + egui::vec2(-8.0, -6.0);
-            painter.text(right, Align2::RIGHT_BOTTOM, format!("{} →", axis(0)), font.clone(), color);
+            painter.text(right, Align2::RIGHT_BOTTOM, axis(0), font.clone(), color);
             let top = rect.left_top() + egui::vec2(8.0, 6.0);
-            painter.text(top, Align2::LEFT_TOP, format!("↑ {}", axis(1)), font, color);
+            painter.text(top, Align2::LEFT_TOP, axis(1), font, color);
         }
     }
 

@@ -51,7 +51,8 @@ impl Table {
             (Some(table), _) => table,
             (None, [table]) => table,
             (None, _) => {
-                let names: Vec<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+                let mut names: Vec<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+                names.sort_unstable();
                 let problem = format!("holds no table `features` of rows x dimensions, only: {}", names.join(", "));
                 return Err(Error::format(path, problem));
             }
