@@ -126,16 +126,16 @@ fn a_painted_mask_is_answered_beside_the_runs_own() {
     window.get_by_label("Context").click();
     window.run_ok();
     window.get_by_label_contains("Sample 0 of").click();
-    wait(&mut window, "the first stroke", shows("1 tokens seen, 0 to be predicted, of 16"));
+    wait(&mut window, "the first stroke", shows("Seen 1, to be predicted 0, of 16 tokens"));
     window.key_press(egui::Key::T);
     window.run_ok();
     window.key_press(egui::Key::ArrowLeft);
     window.run_ok();
     window.key_press(egui::Key::Enter);
-    wait(&mut window, "both sides", shows("1 tokens seen, 1 to be predicted, of 16"));
+    wait(&mut window, "both sides", shows("Seen 1, to be predicted 1, of 16 tokens"));
     let clock = Instant::now();
     window.get_by_label("Hide the rest").click();
-    wait(&mut window, "the answer", shows("1 tokens seen, 15 to be predicted, of 16"));
+    wait(&mut window, "the answer", shows("Seen 1, to be predicted 15, of 16 tokens"));
     wait(&mut window, "the answer", shows("answered in"));
     assert!(clock.elapsed() < Duration::from_secs(1), "{:?}", clock.elapsed());
 }

@@ -55,6 +55,11 @@ impl<K: Clone + PartialEq, T: Send + 'static> Ask<K, T> {
         self.answer.as_ref()?.1.as_ref().ok()
     }
 
+    /// The question that was answered last.
+    pub fn asked(&self) -> Option<&K> {
+        self.answer.as_ref().map(|(key, _)| key)
+    }
+
     /// Why there is no answer to the last question.
     pub fn problem(&self) -> Option<&str> {
         self.answer.as_ref()?.1.as_ref().err().map(String::as_str)

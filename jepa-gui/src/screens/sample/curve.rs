@@ -40,7 +40,9 @@ pub fn show(ui: &mut Ui, label: &str, curves: &[Curve], across: [f64; 2], marked
     painter.vline(x(marked), rect.y_range(), Stroke::new(1.0, visuals.strong_text_color()));
     for curve in curves {
         let places: Vec<_> = curve.points.iter().filter(|p| p[1].is_finite()).map(|p| at(*p)).collect();
-        places.iter().for_each(|place| drop(painter.circle_filled(*place, 2.5, curve.colour)));
+        for place in &places {
+            painter.circle_filled(*place, 2.5, curve.colour);
+        }
         painter.line(places, Stroke::new(1.5, curve.colour));
     }
     if low <= high {

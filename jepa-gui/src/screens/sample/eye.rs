@@ -86,6 +86,15 @@ impl Opening {
     }
 }
 
+/// Values of tokens beside each other that depend on one token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Cosines to it, layer by layer.
+    Likeness,
+    /// Its attention in one layer: the mean of all heads, then each.
+    Attention(usize),
+}
+
 /// What is asked about the sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
@@ -101,6 +110,8 @@ pub struct Wanted {
     pub over: Over,
     /// Which tokens do.
     pub foreground: Foreground,
+    /// Values that depend on the marked token, where some are wanted.
+    pub rows: Option<(Rows, u32)>,
     /// The painted mask, where an answer is wanted.
     pub painted: Option<Painted>,
     /// Whether the surprise over time is wanted.
@@ -140,6 +151,8 @@ pub struct Eye {
     pub look: Ask<(At, Network), Arc<Look>>,
     /// Its layers as colours.
     pub colours: Ask<(u64, Over, Foreground), Vec<Coloured>>,
+    /// Values that depend on the marked token.
+    pub rows: Ask<(u64, Rows, u32), Vec<Vec<f32>>>,
     /// The run's own masks.
     pub own: Ask<(At, u64), Own>,
     /// The answer to the painted mask.
@@ -182,6 +195,13 @@ impl Eye {
         self.colours.want(&(revision, over, foreground), context, "Principal components", move |worker| {
             rainbow(of.as_ref(), &seen, network, over, foreground, worker)
         });
+        self.rows.poll();
+        if let Some((rows, token)) = wanted.rows {
+            let seen = look.clone();
+            self.rows.want(&(revision, rows, token), context, "Tokens beside one", move |_| {
+                values(&seen, rows, token as usize).map_err(|e| e.to_string())
+            });
+        }
         self.answer.poll();
         let generators = self.own.last().map_or(1, |own| own.masks.len());
         if let Some(painted) = &wanted.painted
@@ -220,12 +240,29 @@ impl Eye {
         self.look.last()
     }
 
+    /// Values of these rows, of this token or of the one before it.
+    pub fn rows_of(&self, wanted: Rows) -> &[Vec<f32>] {
+        let is_of = self.rows.asked().is_some_and(|(_, rows, _)| *rows == wanted);
+        if is_of { self.rows.last().map_or(&[], Vec::as_slice) } else { &[] }
+    }
+
     /// A canvas of the small pictures.
     pub fn canvas(&mut self, at: usize) -> &mut Canvas {
         if self.small.len() <= at {
             self.small.resize_with(at + 1, Canvas::default);
         }
         &mut self.small[at]
+    }
+}
+
+fn values(look: &Look, rows: Rows, token: usize) -> jepa_core::Result<Vec<Vec<f32>>> {
+    match rows {
+        Rows::Likeness => Ok(look.layers.iter().map(|layer| layer.similarity(token)).collect()),
+        Rows::Attention(layer) => {
+            let heads = look.heads(layer)?;
+            let each = (0..heads.heads).map(|head| heads.head(head, token));
+            Ok(std::iter::once(heads.mean(token)).chain(each).collect())
+        }
     }
 }
 

@@ -36,7 +36,7 @@ use crate::shared::{Action, Shared};
 use crate::widgets;
 use ask::Ask;
 use brush::{Painted, Part};
-use eye::{Choice, Eye, Opening, Wanted, Which};
+use eye::{Choice, Eye, Opening, Rows, Wanted, Which};
 use rainbow::{Foreground, Over};
 use training::Training;
 use view::View;
@@ -266,8 +266,12 @@ impl Sample {
             Ok(checkpoints(&folder).into_iter().map(|(step, _)| step).collect())
         });
         let Some(which) = self.meant() else { return };
+        // The newest is followed: a checkpoint that comes is opened.
+        let newest = self.steps.last().and_then(|steps| steps.last().copied());
+        let which = newest.filter(|_| which == Which::Newest).map_or(which, Which::Step);
         let choices = std::iter::once(Choice { run, which }).chain(self.beside.clone());
         let choices: Vec<Choice> = choices.collect();
+        let rows = self.rows();
         self.eyes.resize_with(choices.len(), Eye::default);
         for (eye, choice) in self.eyes.iter_mut().zip(choices) {
             let wanted = Wanted {
@@ -277,10 +281,23 @@ impl Sample {
                 step: self.step,
                 over: self.options.over,
                 foreground: self.options.foreground,
+                rows: rows.map(|rows| (rows, self.token)),
                 painted: (self.options.mode == Mode::WhatIf).then(|| self.painted.clone()),
                 surprise: self.options.surprise,
             };
             eye.poll(&wanted, context);
+        }
+    }
+
+    /// Values of tokens that the mode shows.
+    fn rows(&self) -> Option<Rows> {
+        match self.options.mode {
+            Mode::Similarity => Some(Rows::Likeness),
+            Mode::Attention => {
+                let look = self.eyes.first().and_then(Eye::seen);
+                Some(Rows::Attention(self.attention_layer(look)))
+            }
+            Mode::Features | Mode::WhatIf | Mode::Training => None,
         }
     }
 
@@ -328,7 +345,8 @@ impl Sample {
 
     /// Keys that no widget claims.
     fn keys(&mut self, context: &Context) {
-        if context.egui_wants_keyboard_input() && !self.has_stage_focus(context) || context.any_popup_open() {
+        let is_typing = context.egui_wants_keyboard_input() && !self.has_stage_focus(context);
+        if is_typing || context.any_popup_open() {
             return;
         }
         let pressed = |key| context.input(|input| input.modifiers.is_none() && input.key_pressed(key));

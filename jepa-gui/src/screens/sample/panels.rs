@@ -1,14 +1,13 @@
 //! The maps at the right: features layer by layer, similarity, attention by head, the painted mask and its answer.
 
 use egui::{RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2};
-use jepa_core::plugin::Look;
 
 use super::brush::{Painted, Part, SIZES};
 use super::canvas::Picture;
-use super::eye::Eye;
+use super::eye::{Eye, Rows};
 use super::paint::Paint;
 use super::rainbow::{Foreground, Over, TOGETHER};
-use super::stage::{attention, similarity};
+use super::stage::{attention, likeness};
 use super::{Mode, Sample};
 use crate::shared::Shared;
 use crate::theme::Band;
@@ -115,13 +114,13 @@ impl Sample {
         for (place, eye) in eyes.iter_mut().enumerate() {
             self.heading(ui, eye, place);
             let Some(look) = eye.seen().cloned() else { continue };
-            let small = look.layers.iter().enumerate().map(|(i, layer)| {
-                let cosines = layer.similarity(self.token as usize);
+            let rows = look.layers.iter().zip(eye.rows_of(Rows::Likeness));
+            let small = rows.enumerate().map(|(i, (layer, cosines))| {
                 let low = cosines.iter().copied().fold(1.0, f32::min);
                 Small {
                     caption: format!("{}\n{low:.2} to 1", layer.name),
                     label: format!("Likeness in {}, lowest cosine {low:.2}", layer.name),
-                    paint: similarity(&look, i, self.token, self.options.opacity),
+                    paint: likeness(cosines, self.options.opacity),
                     is_chosen: i == self.layer,
                 }
             });
@@ -150,16 +149,13 @@ impl Sample {
             self.heading(ui, eye, place);
             let Some(look) = eye.seen().cloned() else { continue };
             let layer = self.attention_layer(Some(&look));
-            let heads = match look.heads(layer) {
-                Ok(heads) => heads,
-                Err(problem) => {
-                    let text = RichText::new(problem.to_string()).color(shared.theme.band(Band::Doubtful));
-                    ui.add(egui::Label::new(text).wrap());
-                    continue;
-                }
-            };
-            let each = std::iter::once(None).chain((0..heads.heads).map(Some));
-            let small: Vec<Small> = each.map(|head| self.head(&look, layer, head)).collect();
+            if let Err(problem) = look.heads(layer) {
+                let text = RichText::new(problem.to_string()).color(shared.theme.band(Band::Doubtful));
+                ui.add(egui::Label::new(text).wrap());
+                continue;
+            }
+            let rows = eye.rows_of(Rows::Attention(layer)).iter().enumerate();
+            let small: Vec<Small> = rows.map(|(place, shares)| self.head(layer, place, shares)).collect();
             if let Some(chosen) = self.row(ui, eye, small) {
                 self.head = chosen.checked_sub(1);
             }
@@ -169,13 +165,14 @@ impl Sample {
         ui.label(RichText::new(words).small().weak());
     }
 
-    fn head(&self, look: &Look, layer: usize, head: Option<usize>) -> Small {
-        let name = head.map_or("mean of heads".to_owned(), |head| format!("head {}", head + 1));
+    /// One head, or at place 0 the mean of all.
+    fn head(&self, layer: usize, place: usize, shares: &[f32]) -> Small {
+        let name = if place > 0 { format!("head {place}") } else { "mean of heads".to_owned() };
         Small {
             caption: name.clone(),
             label: format!("Attention of layer {}, {name}", layer + 1),
-            paint: attention(look, layer, head, self.token, self.options.opacity),
-            is_chosen: self.head == head,
+            paint: attention(shares, self.options.opacity),
+            is_chosen: self.head.map_or(0, |head| head + 1) == place,
         }
     }
 
@@ -199,7 +196,7 @@ impl Sample {
         });
         ui.separator();
         let [context, target] = [Part::Context, Part::Target].map(|part| self.painted.list(part).len());
-        ui.label(format!("{context} tokens seen, {target} to be predicted, of {}", self.painted.tokens()));
+        ui.label(format!("Seen {context}, to be predicted {target}, of {} tokens", self.painted.tokens()));
         if context == 0 || target == 0 {
             let text = "Paint at least one token that is seen and one that is to be predicted";
             ui.label(RichText::new(text).color(shared.theme.band(Band::Doubtful)));

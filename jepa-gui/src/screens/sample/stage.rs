@@ -8,7 +8,7 @@ use jepa_core::plugin::{Look, Scene};
 use super::brush::{Part, SIZES, tokens_at};
 use super::canvas::{Drawn, Picture};
 use super::curve::{self, Curve};
-use super::eye::Eye;
+use super::eye::{Eye, Rows};
 use super::paint::{Paint, Tint, range};
 use super::{Mode, Sample};
 use crate::shared::Shared;
@@ -136,15 +136,15 @@ impl Sample {
         eyes.iter().map(of).fold(f32::MIN_POSITIVE, f32::max)
     }
 
-    fn paint(&self, eye: &Eye, look: &Look, most: f32) -> Paint {
+    fn paint(&self, eye: &Eye, look: &Arc<Look>, most: f32) -> Paint {
         let opacity = self.options.opacity;
         match self.options.mode {
             Mode::Features => match eye.colours.last().and_then(|colours| colours.get(self.layer)) {
                 Some(coloured) => Paint::colours(&coloured.colours, opacity),
                 None => Paint::plain(),
             },
-            Mode::Similarity => similarity(look, self.layer, self.token, opacity),
-            Mode::Attention => attention(look, self.layer, self.head, self.token, opacity),
+            Mode::Similarity => likeness(self.row_of(eye, look), opacity),
+            Mode::Attention => attention(self.row_of(eye, look), opacity),
             Mode::WhatIf if self.errors => {
                 let errors = eye.answer.last().and_then(|answer| answer.errors.generators.get(self.generator));
                 errors.map_or_else(|| self.mask_paint(), |errors| Paint::heat(&errors.tokens, [0.0, most], opacity))
@@ -152,6 +152,19 @@ impl Sample {
             Mode::WhatIf => self.mask_paint(),
             Mode::Training => Paint::plain(),
         }
+    }
+
+    /// The values that the mode lays over the sample.
+    fn row_of<'a>(&self, eye: &'a Eye, look: &Arc<Look>) -> &'a [f32] {
+        let (rows, place) = match self.options.mode {
+            Mode::Similarity => (eye.rows_of(Rows::Likeness), self.layer),
+            Mode::Attention => {
+                let layer = self.attention_layer(Some(look));
+                (eye.rows_of(Rows::Attention(layer)), self.head.map_or(0, |head| head + 1))
+            }
+            Mode::Features | Mode::WhatIf | Mode::Training => (&[][..], 0),
+        };
+        rows.get(place).map_or(&[], Vec::as_slice)
     }
 
     /// What is seen as it is, what is to be predicted in a colour, the rest dark.
@@ -167,17 +180,11 @@ impl Sample {
     }
 
     /// What is known of a token, for the hint at the pointer.
-    fn said(&self, eye: &Eye, look: &Look, token: u32) -> String {
+    fn said(&self, eye: &Eye, look: &Arc<Look>, token: u32) -> String {
         let at = token as usize;
         let value = match self.options.mode {
-            Mode::Similarity => {
-                let layer = look.layers.get(self.layer);
-                layer.and_then(|l| l.similarity(self.token as usize).get(at).copied()).map(|v| ("cosine", v))
-            }
-            Mode::Attention => {
-                let row = row(look, self.layer, self.head, self.token);
-                row.get(at).map(|v| ("share of the attention", *v))
-            }
+            Mode::Similarity => self.row_of(eye, look).get(at).map(|v| ("cosine", *v)),
+            Mode::Attention => self.row_of(eye, look).get(at).map(|v| ("share of the attention", *v)),
             Mode::WhatIf => {
                 let errors = eye.answer.last().and_then(|answer| answer.errors.generators.get(self.generator));
                 errors.and_then(|e| e.tokens.get(at).copied()).filter(|v| v.is_finite()).map(|v| ("error", v))
@@ -316,25 +323,17 @@ impl Sample {
 }
 
 /// Cosines to a token as colours, from the least alike to the token itself.
-pub(super) fn similarity(look: &Look, layer: usize, token: u32, opacity: f32) -> Paint {
-    let Some(layer) = look.layers.get(layer) else { return Paint::plain() };
-    let cosines = layer.similarity(token as usize);
-    let low = range(&cosines).map_or(0.0, |[low, _]| low);
-    Paint::heat(&cosines, [low, 1.0], opacity)
+pub(super) fn likeness(cosines: &[f32], opacity: f32) -> Paint {
+    match range(cosines) {
+        Some([low, _]) => Paint::heat(cosines, [low, 1.0], opacity),
+        None => Paint::plain(),
+    }
 }
 
 /// The attention of a token as colours, from none to the largest share.
-pub(super) fn attention(look: &Look, layer: usize, head: Option<usize>, token: u32, opacity: f32) -> Paint {
-    let row = row(look, layer, head, token);
-    let most = range(&row).map_or(1.0, |[_, most]| most);
-    if row.is_empty() { Paint::plain() } else { Paint::heat(&row, [0.0, most], opacity) }
-}
-
-fn row(look: &Look, layer: usize, head: Option<usize>, token: u32) -> Vec<f32> {
-    let layer = layer.min(look.attention.len().saturating_sub(1));
-    let Ok(heads) = look.heads(layer) else { return Vec::new() };
-    match head {
-        Some(head) => heads.head(head, token as usize),
-        None => heads.mean(token as usize),
+pub(super) fn attention(shares: &[f32], opacity: f32) -> Paint {
+    match range(shares) {
+        Some([_, most]) => Paint::heat(shares, [0.0, most], opacity),
+        None => Paint::plain(),
     }
 }
