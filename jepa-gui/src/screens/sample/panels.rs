@@ -282,7 +282,7 @@ impl Sample {
     /// Of two sets of weights, which.
     fn heading(&self, ui: &mut Ui, eye: &Eye, place: usize) {
         let Some(beside) = &self.beside else { return };
-        let step = eye.inspector.last().map_or(None, |inspector| inspector.about().step);
+        let step = eye.inspector.last().and_then(|inspector| inspector.about().step);
         let step = step.map_or("untrained".to_owned(), |step| format!("step {step}"));
         let name = if place > 0 { crate::shared::name_of(&beside.run) } else { "This run".to_owned() };
         ui.label(RichText::new(format!("{name}, {step}")).strong());
