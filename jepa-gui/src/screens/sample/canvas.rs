@@ -274,3 +274,69 @@ impl Drawn {
         costs.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(token, |(other, _)| other as u32)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jepa_core::plugin::Preview;
+
+    use super::*;
+
+    fn shown(scene: &Scene, view: &View, check: impl Fn(&Drawn)) {
+        let context = egui::Context::default();
+        let output = context.run_ui(Default::default(), |ui| {
+            let paint = Paint::plain();
+            let picture = Picture {
+                label: "a picture",
+                scene,
+                revision: 0,
+                paint: &paint,
+                marked: Some(0),
+                sense: Sense::click(),
+            };
+            check(&Canvas::default().show(ui, picture, view, Vec2::splat(200.0)));
+        });
+        output.drop_without_applying_deltas();
+    }
+
+    #[test]
+    fn a_pixel_is_found_where_it_is_drawn_and_arrows_go_to_the_next_patch() {
+        let picture = Preview { width: 4, height: 4, rgb: vec![90; 48], grid: [2, 2] };
+        let tokens = picture.evenly();
+        let scene = Scene::still(&picture, tokens.clone());
+        shown(&scene, &View::default(), |drawn| {
+            let rect = drawn.response.rect;
+            assert_eq!(rect.size(), Vec2::splat(200.0));
+            let at = |x: f32, y: f32| drawn.token(rect.min + Vec2::new(x, y), &tokens);
+            assert_eq!(
+                [at(10.0, 10.0), at(190.0, 10.0), at(90.0, 110.0), at(-5.0, 10.0)],
+                [Some(0), Some(1), Some(2), None]
+            );
+            // A brush of one pixel's size at a corner of four meets them all, a large one everything.
+            assert_eq!(drawn.parts(rect.center(), 50.0).len(), 4);
+            assert_eq!(drawn.parts(rect.center(), 400.0).len(), 16);
+            let next = |token, x, y| drawn.neighbour(token, Vec2::new(x, y), &tokens);
+            assert_eq!((next(0, 1.0, 0.0), next(0, 0.0, 1.0), next(0, -1.0, 0.0), next(3, 0.0, -1.0)), (1, 2, 0, 1));
+        });
+    }
+
+    #[test]
+    fn of_points_the_nearest_is_meant_and_absent_ones_are_nowhere() {
+        let places = vec![Some([-1.0, 0.0, 0.0]), Some([1.0, 0.0, 0.0]), None];
+        let tokens = vec![Some(4), Some(7), Some(9)];
+        let points =
+            Points { frames: vec![places], tokens: vec![tokens.clone()], bones: vec![[0, 1], [1, 2]], rate: 1.0 };
+        let scene = Scene::Points(points);
+        let mut view = View::default();
+        view.fit(&scene);
+        (view.camera.yaw, view.camera.pitch) = (0.0, 0.0);
+        shown(&scene, &view, |drawn| {
+            let (left, right) = (drawn.response.rect.left_center(), drawn.response.rect.right_center());
+            let inside = Vec2::new(0.04 * drawn.response.rect.width(), 0.0);
+            assert_eq!(drawn.token(left + inside, &tokens), Some(4));
+            assert_eq!(drawn.token(right - inside, &tokens), Some(7));
+            assert_eq!(drawn.token(drawn.response.rect.center(), &tokens), None);
+            assert_eq!(drawn.neighbour(4, Vec2::new(1.0, 0.0), &tokens), 7);
+            assert_eq!(drawn.parts(drawn.response.rect.center(), 500.0), [0, 1]);
+        });
+    }
+}
