@@ -15,6 +15,16 @@ pub fn number(value: f64) -> String {
     format!("{value:.3e}").replacen(".000e", "e", 1)
 }
 
+/// A figure with three digits: "0.277", "13.6", "1.20e-5".
+pub fn figure(value: f64) -> String {
+    match value.abs() {
+        _ if !value.is_finite() => "–".to_owned(),
+        v if v == 0.0 => "0".to_owned(),
+        v if !(1e-3..1e6).contains(&v) => format!("{value:.2e}"),
+        v => format!("{value:.*}", (2 - v.log10().floor() as i32).max(0) as usize),
+    }
+}
+
 /// A count: "512", "25.6 k", "1.20 M".
 pub fn count(value: f64) -> String {
     let (scaled, unit) = match value.abs() {
@@ -100,6 +110,10 @@ mod tests {
         ] {
             assert_eq!(number(value), text, "{value}");
         }
+        assert_eq!(
+            [0.277_032, 13.581, 123_456.7, 1.2e-5, 0.0].map(figure),
+            ["0.277", "13.6", "123457", "1.20e-5", "0"]
+        );
         assert_eq!((count(512.0), count(25_600.0), count(1.2e6)), ("512".into(), "25.6 k".into(), "1.20 M".into()));
     }
 

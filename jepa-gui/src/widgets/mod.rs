@@ -7,5 +7,5 @@ mod plot;
 pub mod vector;
 
 pub use empty::{empty, failed, waiting};
-pub use figures::{ago, count, duration, number, rate, size};
+pub use figures::{ago, count, duration, figure, number, rate, size};
 pub use plot::{Curve, CurvePlot, XAxis};

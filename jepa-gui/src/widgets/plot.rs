@@ -1,7 +1,7 @@
 //! Curves over steps or time, decimated to the pixels they cover.
 
 use egui::{Color32, Ui};
-use egui_plot::{HoverPosition, Legend, Line, LineStyle, Plot, PlotPoints, Points, VLine};
+use egui_plot::{AxisHints, HoverPosition, Legend, Line, LineStyle, Plot, PlotPoints, Points, VLine};
 
 use super::number;
 use crate::runs::{History, Range, decimate, smooth};
@@ -71,8 +71,14 @@ impl CurvePlot<'_> {
             .set_margin_fraction(egui::vec2(0.01, 0.06))
             .link_axis(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
             .link_cursor(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
-            .y_axis_min_width(52.0)
-            .y_axis_formatter(move |mark, _| shown(mark.value))
+            .grid_color(ui.visuals().weak_text_color().gamma_multiply(0.4))
+            .grid_fade(0.3)
+            .custom_y_axes(vec![
+                AxisHints::new_y()
+                    .label_spacing(egui::Rangef::new(14.0, 20.0))
+                    .min_thickness(52.0)
+                    .formatter(move |mark, _| shown(mark.value)),
+            ])
             .x_axis_formatter(move |mark, _| match mark.value {
                 v if v < 0.0 => String::new(),
                 v if by_time => super::duration(v),

@@ -6,13 +6,14 @@
 //! | [`draw`] | a world as a picture |
 //! | [`concept`](Concept) | pairs of a possible and an impossible event |
 //!
-//! [`Scenes`] holds possible events alone, for training; [`pair`] makes the matched pairs that a model is tested on.
+//! [`Scenes`] holds possible events alone, for training; [`pair`] makes the matched pairs that a model is tested on,
+//! [`validation_pair`] others to choose on.
 
 mod concept;
 pub mod draw;
 mod world;
 
-pub use concept::{Concept, Pair, pair};
+pub use concept::{Concept, Pair, pair, validation_pair};
 pub use world::{Body, Shape, Slab, World};
 
 use jepa_core::data::{Source, Split};

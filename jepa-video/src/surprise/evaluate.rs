@@ -8,7 +8,7 @@ use jepa_core::plugin::Evaluated;
 use jepa_core::train::Replicas;
 
 use super::curve::{self, Track};
-use super::pairs::{self, Movie, MoviePair};
+use super::pairs::{self, Movie, MoviePair, Part};
 use super::report::Report;
 use super::windows::{Observer, Protocol, Shape};
 use crate::scenes::Concept;
@@ -18,26 +18,27 @@ pub const FORMATS: &[&str] = &["builtin", "scenes", "intphys", "grasp", "infleve
 
 /// Pairs of each concept of the rendered scenes.
 const PAIRS: u64 = 100;
+/// Pairs of each concept that every observer's context length is chosen on.
+const VALIDATION: u64 = 12;
 /// Videos of each concept that the threshold of single videos is chosen on.
 const CALIBRATION: u64 = 20;
 
 /// The table of `observers`, the trained one first, and a picture of the first pair of every concept as the trained one
-/// sees it. `data` is `scenes` (the default) or `intphys:PATH`, `grasp:PATH`, `inflevel:PATH`. The context length is the
-/// middle one of the protocol: it is not chosen on these videos.
+/// sees it. `data` is `scenes` (the default) or `intphys:PATH`, `grasp:PATH`, `inflevel:PATH`. Every observer's context
+/// length is chosen on other rendered pairs; of recorded videos there are no others, and the middle one is taken.
 pub fn evaluate(
     data: Option<&str>,
     shape: Shape,
     observers: &[(&str, &dyn Observer)],
     workers: &Replicas,
 ) -> Result<Evaluated> {
-    let (protocol, pairs, calibration) = open(data.unwrap_or("scenes"))?;
+    let Videos { protocol, pairs, validation, calibration } = open(data.unwrap_or("scenes"))?;
     protocol.check(shape)?;
-    let context = protocol.contexts.get(protocol.contexts.len() / 2).copied();
-    let protocol = Protocol { contexts: context.into_iter().collect(), ..protocol };
-    let mut report = Report::new(protocol.clone(), context)?;
+    let mut report = Report::new(protocol.clone());
     let mut files = Vec::new();
     for (at, (name, observer)) in observers.iter().enumerate() {
-        let measured = report.add(name, *observer, &pairs, &calibration, workers)?;
+        let context = report.context(*observer, &validation, workers)?;
+        let measured = report.add(name, *observer, context, (&pairs, &calibration), workers)?;
         let mut drawn: Vec<&str> = Vec::new();
         for (pair, [possible, impossible]) in pairs.iter().zip(&measured).filter(|_| at == 0) {
             if drawn.contains(&pair.concept.as_str()) {
@@ -49,7 +50,7 @@ pub fn evaluate(
             let names = [track(&pair.possible), track(&pair.impossible)];
             let curves = [possible.curve(0), impossible.curve(0)].map(Option::unwrap_or_default);
             let tracks = [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: curves[i] });
-            let png = curve::draw(&tracks, &protocol, context.unwrap_or(0))?;
+            let png = curve::draw(&tracks, &protocol, context)?;
             files.push((format!("{}.png", pair.concept), png));
         }
     }
@@ -57,7 +58,21 @@ pub fn evaluate(
     Ok(Evaluated { text: report.to_string(), figures, files })
 }
 
-fn open(data: &str) -> Result<(Protocol, Vec<MoviePair>, Vec<Movie>)> {
+struct Videos {
+    protocol: Protocol,
+    pairs: Vec<MoviePair>,
+    validation: Vec<MoviePair>,
+    calibration: Vec<Movie>,
+}
+
+impl Videos {
+    /// Recorded pairs, all of which figures are of.
+    fn recorded(protocol: Protocol, pairs: Vec<MoviePair>) -> Self {
+        Self { protocol, pairs, validation: Vec::new(), calibration: Vec::new() }
+    }
+}
+
+fn open(data: &str) -> Result<Videos> {
     let spec = DataSpec::parse(data, FORMATS);
     let path = spec.path.as_deref().filter(|path| !path.as_os_str().is_empty());
     let format = match (spec.format.as_deref(), path) {
@@ -66,17 +81,18 @@ fn open(data: &str) -> Result<(Protocol, Vec<MoviePair>, Vec<Movie>)> {
         _ => return Err(Error::unknown("kind of pairs", data, FORMATS)),
     };
     match (format, path) {
-        ("builtin" | "scenes", _) => Ok((
-            Protocol::scenes(),
-            pairs::scenes(&Concept::ALL, PAIRS),
-            pairs::calibration(&Concept::ALL, CALIBRATION),
-        )),
+        ("builtin" | "scenes", _) => Ok(Videos {
+            protocol: Protocol::scenes(),
+            pairs: pairs::scenes(&Concept::ALL, Part::Test, PAIRS),
+            validation: pairs::scenes(&Concept::ALL, Part::Validation, VALIDATION),
+            calibration: pairs::calibration(&Concept::ALL, CALIBRATION),
+        }),
         (_, None) => Err(Error::data(data, format!("a path is missing: write `{format}:PATH`"))),
-        ("intphys", Some(path)) => Ok((Protocol::intphys(), pairs::intphys(path)?, Vec::new())),
-        ("grasp", Some(path)) => Ok((Protocol::grasp(), pairs::grasp(path)?, Vec::new())),
+        ("intphys", Some(path)) => Ok(Videos::recorded(Protocol::intphys(), pairs::intphys(path)?)),
+        ("grasp", Some(path)) => Ok(Videos::recorded(Protocol::grasp(), pairs::grasp(path)?)),
         (name, Some(path)) => {
             let pairs = pairs::inflevel(path, name == "inflevel-priming")?;
-            Ok((Protocol::inflevel(), pairs, Vec::new()))
+            Ok(Videos::recorded(Protocol::inflevel(), pairs))
         }
     }
 }

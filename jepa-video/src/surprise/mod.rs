@@ -9,8 +9,8 @@
 //! | [`evaluate`](evaluate()) | what `probe --kind surprise` does |
 //! | [`curve`](curve::draw) | surprise over time under the frames |
 //!
-//! Follows Garrido et al. 2025 (arXiv 2502.11831), but for one thing: the context length is fixed beforehand, or chosen on
-//! videos that no figure is computed on. The paper reports the best of several on the test videos.
+//! Follows Garrido et al. 2025 (arXiv 2502.11831), but for one thing: the context length is chosen on videos that no figure is
+//! of, or fixed beforehand. The paper reports the best of several on the test videos.
 
 pub mod curve;
 mod evaluate;

@@ -10,7 +10,7 @@ use jepa_core::error::{Error, Result};
 
 use super::windows::Protocol;
 use crate::data::{Clip, Programs, Recording};
-use crate::scenes::{self, Concept, World, draw};
+use crate::scenes::{self, Concept, Pair, World, draw};
 
 /// Most bytes of a list or a status file.
 const MAX_BYTES: u64 = 64 << 20;
@@ -34,9 +34,18 @@ enum Origin {
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    Possible,
-    Impossible,
+    Possible(Part),
+    Impossible(Part),
     Calibration,
+}
+
+/// Which rendered pairs: those that figures are of, or those that something is chosen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// For figures.
+    Test,
+    /// For choices.
+    Validation,
 }
 
 /// A possible video beside the impossible one it is compared with.
@@ -57,8 +66,8 @@ impl Movie {
 
     fn scene(concept: Concept, number: u64, kind: Kind) -> Self {
         let name = match kind {
-            Kind::Possible => format!("{} {number}, possible", concept.name()),
-            Kind::Impossible => format!("{} {number}, impossible", concept.name()),
+            Kind::Possible(_) => format!("{} {number}, possible", concept.name()),
+            Kind::Impossible(_) => format!("{} {number}, impossible", concept.name()),
             Kind::Calibration => format!("{} {number}, for the threshold", concept.name()),
         };
         Self { name: format!("synthetic {name}"), origin: Origin::Scene(concept, number, kind) }
@@ -78,8 +87,8 @@ impl Movie {
             }
             Origin::Scene(concept, number, kind) => {
                 let worlds: Vec<World> = match kind {
-                    Kind::Possible => scenes::pair(*concept, *number).possible,
-                    Kind::Impossible => scenes::pair(*concept, *number).impossible,
+                    Kind::Possible(part) => part.pair(*concept, *number).possible,
+                    Kind::Impossible(part) => part.pair(*concept, *number).impossible,
                     // Of the test part: neither trained on nor in a pair.
                     Kind::Calibration => scenes::calibration(*concept, *number),
                 };
@@ -89,12 +98,21 @@ impl Movie {
     }
 }
 
+impl Part {
+    fn pair(self, concept: Concept, number: u64) -> Pair {
+        match self {
+            Self::Test => scenes::pair(concept, number),
+            Self::Validation => scenes::validation_pair(concept, number),
+        }
+    }
+}
+
 /// Pairs 0 to `count` of each concept of the rendered scenes.
-pub fn scenes(concepts: &[Concept], count: u64) -> Vec<MoviePair> {
+pub fn scenes(concepts: &[Concept], part: Part, count: u64) -> Vec<MoviePair> {
     let pair = |concept: Concept, number| MoviePair {
         concept: concept.name().to_owned(),
-        possible: Movie::scene(concept, number, Kind::Possible),
-        impossible: Movie::scene(concept, number, Kind::Impossible),
+        possible: Movie::scene(concept, number, Kind::Possible(part)),
+        impossible: Movie::scene(concept, number, Kind::Impossible(part)),
     };
     concepts.iter().flat_map(|concept| (0..count).map(move |number| pair(*concept, number))).collect()
 }

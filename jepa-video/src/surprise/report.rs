@@ -35,6 +35,8 @@ pub struct ConceptFigures {
 pub struct Row {
     /// Whose surprise: "trained", "untrained", "pixels".
     pub observer: String,
+    /// The context length its figures are for, in frames.
+    pub context: usize,
     /// By concept.
     pub concepts: Vec<ConceptFigures>,
 }
@@ -42,41 +44,55 @@ pub struct Row {
 /// The table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// How videos were cut.
+    /// How videos were cut; each row takes one of the context lengths.
     pub protocol: Protocol,
-    /// The context length all figures are for, in frames; absent: filtered.
-    pub context: Option<usize>,
     /// Observers, the trained one first.
     pub rows: Vec<Row>,
 }
 
 impl Report {
-    /// An empty table. `context` is fixed before anything is measured: nothing is selected on the test videos.
-    pub fn new(protocol: Protocol, context: Option<usize>) -> Result<Self> {
-        if context.is_some_and(|context| !protocol.contexts.contains(&context)) {
-            let problem = format!("context {context:?} is not among the lengths {:?}", protocol.contexts);
-            return Err(Error::config("surprise", problem));
-        }
-        Ok(Self { protocol, context, rows: Vec::new() })
+    /// An empty table.
+    pub fn new(protocol: Protocol) -> Self {
+        Self { protocol, rows: Vec::new() }
     }
 
-    /// Measures one observer on `pairs` and appends its row. The threshold of single videos comes from `calibration`,
-    /// possible videos that are in no pair. Returns every pair's surprises (possible, impossible), for curves.
+    /// The context length with which `observer` is right about most of `pairs`, which no figure may be of; of equally
+    /// good ones the shortest. Without pairs the middle one: nothing is chosen on the videos that figures are of.
+    pub fn context(&self, observer: &dyn Observer, pairs: &[MoviePair], workers: &Replicas) -> Result<usize> {
+        let lengths = &self.protocol.contexts;
+        let measured = measure(&self.protocol, observer, pairs, workers)?;
+        let mut counts = vec![0usize; lengths.len()];
+        for [possible, impossible] in &measured {
+            for (at, count) in counts.iter_mut().enumerate() {
+                let right = score(possible, at, Reduction::Mean)? < score(impossible, at, Reduction::Mean)?;
+                *count += usize::from(right);
+            }
+        }
+        let best = match pairs {
+            [] => lengths.len() / 2,
+            _ => (0..lengths.len()).rev().max_by_key(|at| counts.get(*at)).unwrap_or(0),
+        };
+        let none = || Error::config("surprise", "there is no context length to choose from");
+        lengths.get(best).copied().ok_or_else(none)
+    }
+
+    /// Measures one observer that sees `context` frames on `pairs` and appends its row. The threshold of single videos
+    /// comes from `calibration`, possible videos that are in no pair. Returns every pair's surprises (possible,
+    /// impossible), for curves.
     pub fn add(
         &mut self,
         name: &str,
         observer: &dyn Observer,
-        pairs: &[MoviePair],
-        calibration: &[super::Movie],
+        context: usize,
+        (pairs, calibration): (&[MoviePair], &[super::Movie]),
         workers: &Replicas,
     ) -> Result<Vec<[Surprises; 2]>> {
-        let measure = |movie: &super::Movie| self.protocol.measure(&movie.read(&self.protocol)?, observer);
-        let known = workers.map(calibration.iter().collect(), measure)?;
-        let known = known.iter().map(|s| self.score(s, Reduction::Max)).collect::<Result<Vec<_>>>()?;
+        let protocol = Protocol { contexts: vec![context], ..self.protocol.clone() };
+        let known = |movie: &super::Movie| protocol.measure(&movie.read(&protocol)?, observer);
+        let known = workers.map(calibration.iter().collect(), known)?;
+        let known = known.iter().map(|s| score(s, 0, Reduction::Max)).collect::<Result<Vec<_>>>()?;
         let threshold = quantile(&known, THRESHOLD);
-        let measured = workers.map(pairs.iter().collect(), |pair: &MoviePair| {
-            Ok([measure(&pair.possible)?, measure(&pair.impossible)?])
-        })?;
+        let measured = measure(&protocol, observer, pairs, workers)?;
         let mut names: Vec<&str> = Vec::new();
         for pair in pairs {
             if !names.contains(&pair.concept.as_str()) {
@@ -87,7 +103,8 @@ impl Report {
         for concept in names {
             let of_concept = || pairs.iter().zip(&measured).filter(|(pair, _)| pair.concept == concept);
             let scores = |reduction| -> Result<Vec<(f64, f64)>> {
-                of_concept().map(|(_, [p, i])| Ok((self.score(p, reduction)?, self.score(i, reduction)?))).collect()
+                let score = |s: &Surprises| score(s, 0, reduction);
+                of_concept().map(|(_, [p, i])| Ok((score(p)?, score(i)?))).collect()
             };
             let (mean, max) = (scores(Reduction::Mean)?, scores(Reduction::Max)?);
             let area = |pairs: &[(f64, f64)]| {
@@ -104,27 +121,38 @@ impl Report {
                 single: threshold.map(|threshold| single_accuracy(&possible, &impossible, threshold)),
             });
         }
-        self.rows.push(Row { observer: name.to_owned(), concepts });
+        self.rows.push(Row { observer: name.to_owned(), context, concepts });
         Ok(measured)
     }
+}
 
-    fn score(&self, surprises: &Surprises, reduction: Reduction) -> Result<f64> {
-        let context = self.context.and_then(|context| self.protocol.contexts.iter().position(|c| *c == context));
-        let score = surprises.score(context, reduction);
-        score.ok_or_else(|| Error::Engine("surprises without the context length asked for".into()))
-    }
+/// Both surprises of every pair.
+fn measure(
+    protocol: &Protocol,
+    observer: &dyn Observer,
+    pairs: &[MoviePair],
+    workers: &Replicas,
+) -> Result<Vec<[Surprises; 2]>> {
+    let measure = |movie: &super::Movie| protocol.measure(&movie.read(protocol)?, observer);
+    workers.map(pairs.iter().collect(), |pair: &MoviePair| Ok([measure(&pair.possible)?, measure(&pair.impossible)?]))
+}
+
+fn score(surprises: &Surprises, context: usize, reduction: Reduction) -> Result<f64> {
+    let score = surprises.score(Some(context), reduction);
+    score.ok_or_else(|| Error::Engine("surprises without the context length asked for".into()))
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let context = self.context.map_or("the least surprise over context lengths".to_owned(), |context| {
-            format!("{context} frames of context")
-        });
-        writeln!(f, "surprise: windows of {} frames, one in {}, {context}", self.protocol.frames, self.protocol.step)?;
+        let Protocol { frames, step, .. } = &self.protocol;
+        writeln!(
+            f,
+            "surprise: windows of {frames} frames, one in {step}; the context length is not chosen on these videos"
+        )?;
         write!(
             f,
-            "{:<12} {:<12} {:>5} {:>22} {:>22} {:>7} {:>8}",
-            "concept", "observer", "pairs", "pairs right %", "AUROC %", "AUPRC %", "single %"
+            "{:<12} {:<12} {:>7} {:>5} {:>22} {:>22} {:>7} {:>8}",
+            "concept", "observer", "context", "pairs", "pairs right %", "AUROC %", "AUPRC %", "single %"
         )?;
         let range = |i: Interval| format!("{:.1} ({:.1} to {:.1})", 100.0 * i.value, 100.0 * i.low, 100.0 * i.high);
         for (at, first) in self.rows.first().iter().flat_map(|row| row.concepts.iter().enumerate()) {
@@ -133,9 +161,10 @@ impl std::fmt::Display for Report {
                 let single = figures.single.map_or("-".to_owned(), |single| format!("{:.1}", 100.0 * single));
                 write!(
                     f,
-                    "\n{:<12} {:<12} {:>5} {:>22} {:>22} {:>7.1} {single:>8}",
+                    "\n{:<12} {:<12} {:>7} {:>5} {:>22} {:>22} {:>7.1} {single:>8}",
                     first.concept,
                     row.observer,
+                    row.context,
                     figures.pairs,
                     range(figures.relative),
                     range(figures.auroc),
@@ -166,12 +195,12 @@ mod tests {
 
     #[test]
     fn an_observer_that_knows_the_answer_is_right_and_one_that_sees_change_alone_is_not() {
-        let movies = pairs::scenes(&[Concept::Permanence, Concept::Gravity], 12);
+        let movies = pairs::scenes(&[Concept::Permanence, Concept::Gravity], pairs::Part::Test, 12);
         let protocol = Protocol { contexts: vec![4], ..Protocol::scenes() };
-        let mut report = Report::new(protocol.clone(), Some(4)).unwrap();
+        let mut report = Report::new(protocol.clone());
         let calibration = pairs::calibration(&[Concept::Permanence], 5);
         let workers = Replicas::new(2).unwrap();
-        report.add("change", &change, &movies, &calibration, &workers).unwrap();
+        report.add("change", &change, 4, (&movies, &calibration), &workers).unwrap();
         // An oracle: reads off which frames are those of impossible scenes.
         let impossible: Vec<Vec<u8>> = movies
             .iter()
@@ -187,12 +216,30 @@ mod tests {
             let seen = |w: &Clip| (0..w.frames).filter(|t| impossible.iter().any(|f| w.frame(*t) == Some(f))).count();
             Ok(windows.iter().map(|w| seen(w) as f32).collect())
         };
-        report.add("oracle", &oracle, &movies, &[], &workers).unwrap();
+        report.add("oracle", &oracle, 4, (&movies, &[]), &workers).unwrap();
         let [blind, knowing] = [&report.rows[0], &report.rows[1]];
         assert!(knowing.concepts.iter().all(|c| c.relative.value == 1.0 && c.auroc.value == 1.0 && c.single.is_none()));
         assert!(blind.concepts.iter().all(|c| c.relative.value < 0.95 && c.single.is_some()), "{report}");
         let text = report.to_string();
         assert!(text.contains("permanence") && text.contains("gravity") && text.contains("100.0 (100.0 to 100.0)"));
-        assert!(Report::new(protocol, Some(6)).is_err());
+    }
+
+    #[test]
+    fn the_context_is_the_one_that_is_right_on_the_videos_it_is_chosen_on() {
+        let protocol = Protocol { contexts: vec![4, 8, 12], ..Protocol::scenes() };
+        let report = Report::new(protocol);
+        let workers = Replicas::new(2).unwrap();
+        let movies = pairs::scenes(&[Concept::Permanence], pairs::Part::Validation, 6);
+        // Sees change, and with 8 frames of context its opposite.
+        let observer = |windows: &[Clip], context: usize| -> Result<Vec<f32>> {
+            let sign = if context == 8 { -1.0 } else { 1.0 };
+            Ok(change(windows, context)?.into_iter().map(|v| sign * v).collect())
+        };
+        let opposite = |windows: &[Clip], context: usize| -> Result<Vec<f32>> {
+            Ok(observer(windows, context)?.into_iter().map(|v| -v).collect())
+        };
+        let found = [&observer as &dyn Observer, &opposite].map(|o| report.context(o, &movies, &workers).unwrap());
+        assert!(found == [4, 8] || found == [8, 4], "{found:?}");
+        assert_eq!(report.context(&observer, &[], &workers).unwrap(), 8, "without videos the middle one");
     }
 }

@@ -57,9 +57,9 @@ impl Protocol {
         Self { step: 5, frames: 32, stride: 2, contexts: vec![4, 8, 12, 16, 20] }
     }
 
-    /// The rendered scenes: the same windows as IntPhys.
+    /// The rendered scenes: the windows of IntPhys, and longer contexts, up to all but the last frames.
     pub fn scenes() -> Self {
-        Self::intphys()
+        Self { contexts: vec![4, 8, 12], ..Self::intphys() }
     }
 
     /// Whether the numbers make sense for a network of this shape.

@@ -107,7 +107,7 @@ pub(crate) fn scenes<C>(config: &mut RunConfig<C>, steps: u64) {
 
 /// Masks of the rendered scenes.
 pub(crate) fn future() -> Vec<MaskConfig> {
-    vec![MaskConfig::Future(Future { seen: [0.25, 0.5] })]
+    vec![MaskConfig::Future(Future { seen: [0.25, 0.75] })]
 }
 
 /// Views of the built-in clips: `frames` of `size` x `size` pixels in tubelets of 2 x 8 x 8. A mirrored clip would move

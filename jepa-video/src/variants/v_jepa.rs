@@ -218,6 +218,7 @@ impl Variant for VJepa {
 /// Configurations.
 pub mod presets {
     use jepa_core::masks::MaskRule;
+    use jepa_core::picture::CropConfig;
     use jepa_core::train::{RunConfig, ScheduleConfig};
 
     use super::*;
@@ -275,6 +276,8 @@ pub mod presets {
         let mut scenes = scaled(900, 16, recipe::small_view(16, 64), encoder(96, 4, 4), predictor(96, 3, 4));
         recipe::scenes(&mut scenes, 900);
         scenes.model.masks = recipe::future();
+        // A part of a scene, enlarged, would fall faster than its whole.
+        scenes.model.view.crop = CropConfig { scale: [1.0; 2], aspect: [1.0; 2], ..scenes.model.view.crop };
         let mut pixels = scenes.clone();
         pixels.model.predicts = Predicts::Pixels;
         pixels.objective.normalise_targets = None;

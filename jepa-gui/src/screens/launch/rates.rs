@@ -47,7 +47,7 @@ pub(super) fn ui(ui: &mut Ui, form: &Form, theme: Theme) {
             });
             ui.vertical(|ui| {
                 ui.label(RichText::new(name).small().color(theme.category(i)));
-                ui.label(RichText::new(format!("{} to {}", widgets::number(low), widgets::number(high))).small());
+                ui.label(RichText::new(format!("{} to {}", widgets::figure(low), widgets::figure(high))).small());
             });
         });
     }

@@ -98,9 +98,9 @@ fn row(ui: &mut Ui, gauge: &Gauge, first: &CollapseAt, last: &CollapseAt, all: &
         ui.allocate_ui_with_layout(egui::vec2(168.0, 30.0), egui::Layout::left_to_right(egui::Align::Center), |ui| {
             ui.set_min_width(168.0);
             ui.label(gauge.name).on_hover_text(gauge.meaning);
-            ui.label(RichText::new(widgets::number(now)).strong().color(color)).on_hover_text(format!(
+            ui.label(RichText::new(widgets::figure(now)).strong().color(color)).on_hover_text(format!(
                 "{word}; {} at step {}",
-                widgets::number(then),
+                widgets::figure(then),
                 first.step
             ));
         });

@@ -120,7 +120,7 @@ fn progress(ui: &mut Ui, run: &Path, shared: &Shared) {
             ui.label(RichText::new(widgets::rate(f64::from(rate))).weak());
         }
         if let Some(loss) = history.last("loss") {
-            ui.label(RichText::new(format!("loss {}", widgets::number(f64::from(loss)))).weak());
+            ui.label(RichText::new(format!("loss {}", widgets::figure(f64::from(loss)))).weak());
         }
         if let Some(parameters) = history.parameters {
             ui.label(RichText::new(format!("{}parameters", spaced(parameters))).weak());

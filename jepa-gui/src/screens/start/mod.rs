@@ -71,6 +71,7 @@ impl Screen for Start {
                     );
                 });
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::TOP), |ui| {
+                    ui.add_space(14.0);
                     let edit =
                         egui::TextEdit::singleline(&mut self.filter).hint_text("Find a variant").desired_width(160.0);
                     let response = ui.add(edit);
@@ -204,10 +205,11 @@ impl Card {
             ("D", "distance", d.distance),
             ("≠0", "against collapse", d.against_collapse),
         ];
-        egui::Grid::new((d.id, "sentence")).num_columns(2).spacing([8.0, 2.0]).show(ui, |ui| {
+        let grid = egui::Grid::new((d.id, "sentence")).num_columns(2).min_col_width(18.0).min_row_height(17.0);
+        grid.spacing([6.0, 1.0]).show(ui, |ui| {
             for (sign, meaning, words) in parts {
                 ui.label(RichText::new(sign).small().strong()).on_hover_text(meaning);
-                ui.add(egui::Label::new(RichText::new(words).small()).truncate());
+                ui.add(egui::Label::new(RichText::new(words).small()).truncate()).on_hover_text(words);
                 ui.end_row();
             }
         });
