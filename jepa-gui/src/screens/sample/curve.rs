@@ -2,7 +2,7 @@
 
 use egui::{Align2, Color32, CornerRadius, FontId, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
-use crate::widgets::number;
+use crate::widgets::{figure, number};
 
 /// A curve.
 #[derive(Debug, Clone)]
@@ -47,8 +47,8 @@ pub fn show(ui: &mut Ui, label: &str, curves: &[Curve], across: [f64; 2], marked
     }
     if low <= high {
         let font = FontId::proportional(11.0);
-        painter.text(rect.left_top() + Vec2::new(6.0, 2.0), Align2::LEFT_TOP, number(high), font.clone(), faint);
-        painter.text(rect.left_bottom() + Vec2::new(6.0, -2.0), Align2::LEFT_BOTTOM, number(low), font, faint);
+        painter.text(rect.left_top() + Vec2::new(6.0, 2.0), Align2::LEFT_TOP, figure(high), font.clone(), faint);
+        painter.text(rect.left_bottom() + Vec2::new(6.0, -2.0), Align2::LEFT_BOTTOM, figure(low), font, faint);
     }
     pointed(&response, inner, across)
 }
@@ -63,7 +63,7 @@ fn pointed(response: &egui::Response, inner: Rect, across: [f64; 2]) -> Option<f
 fn described(label: &str, curves: &[Curve]) -> String {
     let peak = |curve: &Curve| {
         let most = peak(&curve.points)?;
-        Some(format!("{} largest {} at {}", curve.name, number(most[1]), number(most[0])))
+        Some(format!("{} largest {} at {}", curve.name, figure(most[1]), number(most[0])))
     };
     let peaks: Vec<String> = curves.iter().filter_map(peak).collect();
     format!("{label}: {}", peaks.join("; "))

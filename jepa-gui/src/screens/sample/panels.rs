@@ -11,7 +11,7 @@ use super::stage::{attention, likeness};
 use super::{Mode, Sample};
 use crate::shared::Shared;
 use crate::theme::Band;
-use crate::widgets::{duration, number};
+use crate::widgets::{duration, figure};
 
 /// Points along a side of a small picture.
 const SMALL: f32 = 118.0;
@@ -256,7 +256,7 @@ impl Sample {
             match (eye.answer.last(), eye.answer.problem()) {
                 (Some(answer), _) => {
                     let mean = answer.errors.generators.get(self.generator).map_or(f64::NAN, |errors| errors.mean);
-                    ui.label(RichText::new(format!("Mean error {} ({distance})", number(mean))).strong());
+                    ui.label(RichText::new(format!("Mean error {} ({distance})", figure(mean))).strong());
                     ui.weak(format!("answered in {}", duration(answer.took.as_secs_f64())));
                 }
                 (None, Some(problem)) => bad(ui, problem),
@@ -270,7 +270,7 @@ impl Sample {
             (Some(own), _) => match &own.answer {
                 Ok(errors) => {
                     let mean = errors.generators.get(self.generator).map_or(f64::NAN, |errors| errors.mean);
-                    ui.label(format!("The run's own mask of step {}: {}", self.step, number(mean)));
+                    ui.label(format!("The run's own mask of step {}: {}", self.step, figure(mean)));
                 }
                 Err(problem) => bad(ui, problem),
             },

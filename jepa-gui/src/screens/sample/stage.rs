@@ -13,7 +13,7 @@ use super::paint::{Paint, Tint, range};
 use super::{Mode, Sample};
 use crate::shared::Shared;
 use crate::theme::{Band, Theme};
-use crate::widgets::number;
+use crate::widgets::figure;
 
 /// Where the screen remembers which widget the sample is.
 fn focus_id() -> Id {
@@ -191,7 +191,7 @@ impl Sample {
             }
             Mode::Features | Mode::Training => None,
         };
-        let value = value.map_or_else(String::new, |(name, v)| format!("\n{name} {}", number(f64::from(v))));
+        let value = value.map_or_else(String::new, |(name, v)| format!("\n{name} {}", figure(f64::from(v))));
         format!("Token {token}{value}")
     }
 
@@ -292,7 +292,7 @@ impl Sample {
             }
             let points = self.surprise_of(eye);
             if let Some([frame, most]) = curve::peak(&points) {
-                ui.weak(format!("largest {} at frame {frame}", number(most)));
+                ui.weak(format!("largest {} at frame {frame}", figure(most)));
             }
         });
         if !self.options.surprise {

@@ -14,7 +14,7 @@ use super::paint::range;
 use crate::shared::Shared;
 use crate::theme::Band;
 use crate::widgets::picture::{Overlay, PictureView};
-use crate::widgets::{self, number};
+use crate::widgets::{self, figure};
 
 /// Blocks that a run tells apart in what it writes.
 const BLOCKS: usize = 7;
@@ -214,9 +214,9 @@ impl Training {
         let text = format!(
             "{}: mean absolute error {} at step {}; yellow is {}",
             sample.name,
-            number(mean(errors)),
+            figure(mean(errors)),
             steps[self.step],
-            number(f64::from(most))
+            figure(f64::from(most))
         );
         ui.label(RichText::new(text).color(shared.theme.faint()));
         let seen = (run.to_owned(), revision, self.sample);
@@ -230,7 +230,7 @@ impl Training {
         let (response, token) = self.view.show(ui, &name, sample, &Overlay::Heat(heat), bounds);
         if let Some(token) = token {
             let error = errors.get(token as usize).copied().filter(|v| v.is_finite());
-            let error = error.map_or("not predicted".to_owned(), |v| format!("error {}", number(f64::from(v))));
+            let error = error.map_or("not predicted".to_owned(), |v| format!("error {}", figure(f64::from(v))));
             response.on_hover_text(format!("Token {token}: {error}"));
         }
         let curve = Curve { name: "mean error".into(), colour: shared.theme.accent(), points };
