@@ -112,6 +112,16 @@ pub enum Error {
         alarm: Box<crate::collapse::Alarm>,
     },
 
+    // --- inspection ------------------------------------------------------------------------------------------------
+    /// Something that can be asked of some variants and not of this one.
+    #[error("{what} is not offered here, because {because}")]
+    NotOffered {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it cannot be had.
+        because: String,
+    },
+
     // --- engine ----------------------------------------------------------------------------------------------------
     /// The tensor engine reported a failure.
     #[error("engine: {0}")]

@@ -175,7 +175,7 @@
 //! fn main() -> jepa_core::Result<()> {
 //!     let plugin = jepa_core::plugin::find("series-jepa")?;
 //!     let kept = plugin.conformance()?;
-//!     assert_eq!(kept.len(), 9);
+//!     assert_eq!(kept.len(), 10);
 //!     Ok(())
 //! }
 //! ```
@@ -193,6 +193,7 @@
 //! | replicas compute the same loss | `shard`, `weight` | a mean over rows that a shard has not as many of |
 //! | a resumed run equals an uninterrupted one | everything | state that is kept outside the networks |
 //! | a sample can be drawn | `preview` | `rgb` shorter than width times height |
+//! | what is inspected is what is computed | `features`, `scene`, `masked` | tokens numbered otherwise in `scene` than in `features`; masks kept beside the new ones |
 //!
 //! Then, in the order in which they pay:
 //!

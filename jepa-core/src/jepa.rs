@@ -12,7 +12,8 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::masks::MaskSet;
+use crate::error::{Error, Result};
+use crate::masks::{MaskSet, TokenSets};
 use crate::nn::BatchStatistics;
 use crate::train::Exchange;
 
@@ -65,6 +66,13 @@ pub trait Batch: Clone + Send + Sync + 'static {
         &[]
     }
 
+    /// The same samples with these masks in place of their own, one set a mask generator, the same for all rows: what a
+    /// person draws. Refused where hiding is not done by index sets.
+    fn masked(&self, _sets: &[TokenSets]) -> Result<Self> {
+        let because = "its batches are not hidden by sets of tokens".to_owned();
+        Err(Error::NotOffered { what: "a mask of one's own", because })
+    }
+
     /// Figures of this batch worth logging, such as mask lengths.
     fn figures(&self) -> Vec<(&'static str, f64)>;
 
@@ -88,8 +96,8 @@ pub struct Step {
     pub first: usize,
     /// Sums over the replicas, for what needs the whole batch in the middle of a pass.
     pub exchange: Exchange,
-    /// Whether batch normalisations use the figures of the batch, as in training, or their running figures, with which
-    /// no sample sees another.
+    /// Whether this is training: batch normalisations use the figures of the batch, and what a network drops is dropped.
+    /// Otherwise they use their running figures, with which no sample sees another, and nothing is dropped.
     pub batch_statistics: bool,
 }
 

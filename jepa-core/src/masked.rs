@@ -7,7 +7,7 @@ use burn::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::jepa::{Batch, Forward, Jepa, Pair, Step};
-use crate::masks::{Mask, MaskSet, gather, repeat_interleave};
+use crate::masks::{Mask, MaskSet, TokenSets, gather, repeat_interleave};
 use crate::nn::{Encoder, Predictor};
 
 /// Samples cut into patches, with masks when they are to be trained on.
@@ -73,6 +73,12 @@ impl Batch for PatchBatch {
 
     fn mask_sets(&self) -> &[MaskSet] {
         &self.masks
+    }
+
+    fn masked(&self, sets: &[TokenSets]) -> Result<Self> {
+        let [rows, tokens, _] = self.shape;
+        let masks = sets.iter().map(|set| set.repeated(rows, tokens)).collect::<Result<Vec<_>>>()?;
+        Self::new(self.values.clone(), self.shape, masks)
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

@@ -10,13 +10,16 @@ pub use crate::collapse::{Keys, Memory, Observed};
 use crate::collapse::{Moment, RegulariserConfig, Views, centring};
 use crate::error::{Error, Result};
 use crate::host;
-use crate::jepa::{Forward, Role, Step};
+use crate::jepa::{Forward, Pair, Role, Step};
 use crate::nn::normalise;
 
 /// Distance between a predicted and a target embedding.
 pub trait Distance: Send + Sync {
     /// Mean over every element of two tensors of one shape: a tensor of one value.
     fn mean(&self, predicted: Tensor<3>, target: Tensor<3>, memory: &Memory) -> Tensor<1>;
+
+    /// The same for every token by itself, [rows, tokens, 1]; [`Self::mean`] is its mean.
+    fn each(&self, predicted: Tensor<3>, target: Tensor<3>, memory: &Memory) -> Tensor<3>;
 }
 
 /// The distances that a configuration can name.
@@ -71,6 +74,27 @@ impl Distance for DistanceConfig {
             Self::CentredSoftmax { predicted_temperature, target_temperature, .. } => {
                 let temperatures = [predicted_temperature, target_temperature];
                 centring::cross_entropy(predicted, target, memory.centre.as_deref(), temperatures)
+            }
+        }
+    }
+
+    fn each(&self, predicted: Tensor<3>, target: Tensor<3>, memory: &Memory) -> Tensor<3> {
+        match *self {
+            Self::SmoothL1 { beta } => {
+                let d = (predicted - target).abs();
+                let square = d.clone().clamp_max(beta);
+                (square.clone() * (d - square * 0.5)).mean_dim(2) / beta
+            }
+            Self::L1 => (predicted - target).abs().mean_dim(2),
+            Self::L2 => (predicted - target).powi_scalar(2).mean_dim(2),
+            Self::Cosine => {
+                let norm = |x: &Tensor<3>| x.clone().powi_scalar(2).sum_dim(2).sqrt().clamp_min(1e-8);
+                let norms = norm(&predicted) * norm(&target);
+                -((predicted * target).sum_dim(2) / norms) + 1.0
+            }
+            Self::CentredSoftmax { predicted_temperature, target_temperature, .. } => {
+                let temperatures = [predicted_temperature, target_temperature];
+                centring::cross_entropies(predicted, target, memory.centre.as_deref(), temperatures)
             }
         }
     }
@@ -191,6 +215,15 @@ impl Objective {
         let total = terms.iter().map(|(_, t)| t.clone()).reduce(|a, b| a + b);
         let total = total.ok_or_else(|| Error::Engine("a forward pass with neither pairs nor terms".into()))?;
         Ok(Loss { total, terms })
+    }
+
+    /// The energy of a pair token by token, [rows, tokens, 1].
+    pub fn each(&self, pair: Pair, memory: &Memory) -> Tensor<3> {
+        let target = match self.config.normalise_targets {
+            Some(eps) => normalise(pair.target, eps),
+            None => pair.target,
+        };
+        self.config.distance.each(pair.predicted, target, memory)
     }
 
     /// What this shard leaves for the next step, weighted by its share of the batch.
@@ -317,6 +350,26 @@ mod tests {
             let zero = Tensor::zeros([1, 1, 5], &Device::flex());
             let mean = DistanceConfig::SmoothL1 { beta }.mean(differences.clone(), zero, &Memory::default());
             assert!((host::scalar(mean).unwrap() - expected).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_energy_of_a_batch_is_the_mean_of_those_of_its_tokens() {
+        let predicted = rows(&[[0.2, -0.1, 0.4, 0.0], [1.0, 0.5, -0.5, 0.25], [-3.0, 2.0, 0.0, 1.0]]);
+        let target = rows(&[[0.3, 0.0, 0.5, -0.2], [0.9, 0.6, -0.4, 0.1], [1.0, 1.5, -1.0, 0.5]]);
+        let memory = Memory { centre: Some(vec![0.05, 0.1, -0.05, 0.0]), ..Memory::default() };
+        let softmax = DistanceConfig::CentredSoftmax {
+            predicted_temperature: 0.1,
+            target_temperature: 0.06,
+            centre_momentum: 0.9,
+            centre_on: Role::Target,
+        };
+        let smooth = DistanceConfig::SmoothL1 { beta: 0.5 };
+        for distance in [smooth, DistanceConfig::L1, DistanceConfig::L2, DistanceConfig::Cosine, softmax] {
+            let each = host::read(distance.each(predicted.clone(), target.clone(), &memory)).unwrap();
+            let mean = host::scalar(distance.mean(predicted.clone(), target.clone(), &memory)).unwrap();
+            assert!((each.iter().sum::<f32>() / 3.0 - mean as f32).abs() < 1e-5 * mean.abs() as f32, "{distance:?}");
+            assert!(each[2] > 3.0 * each[0], "{distance:?}: {each:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use burn::module::{Module, Param};
 use burn::prelude::*;
 use jepa_core::error::{Error, Result};
 use jepa_core::jepa::{Batch, Forward, Jepa, Pair, Role, Step};
-use jepa_core::masks::{MaskSet, gather, repeat_interleave};
+use jepa_core::masks::{MaskSet, TokenSets, gather, repeat_interleave};
 use jepa_core::nn::{
     BatchNorm, BatchStatistics, BlockConfig, EncoderConfig, Init, Linear, Noise, NoiseConfig, PredictorConfig,
     Transformer, gelu, max_over_members, project,
@@ -109,6 +109,13 @@ impl Batch for GroupBatch {
 
     fn mask_sets(&self) -> &[MaskSet] {
         self.masks.as_slice()
+    }
+
+    fn masked(&self, sets: &[TokenSets]) -> Result<Self> {
+        let [set] = sets else {
+            return Err(Error::config("mask", format!("expected the masks of one generator, found {}", sets.len())));
+        };
+        Ok(Self { masks: Some(set.repeated(self.shape[0], self.shape[1])?), ..self.clone() })
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

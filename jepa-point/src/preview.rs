@@ -1,6 +1,6 @@
 //! A sample as a picture: the cloud seen from the front and a little above, nearer points brighter.
 
-use jepa_core::plugin::Preview;
+use jepa_core::plugin::{Points, Preview, Scene};
 
 use crate::data::Cloud;
 
@@ -22,12 +22,23 @@ pub fn preview(cloud: &Cloud, tokens: usize) -> Preview {
 
 /// Token that each pixel of the picture of `points` shows: that of the nearest of `centres`.
 pub fn shown(points: &[[f32; 3]], centres: &[[f32; 3]]) -> Vec<Option<u32>> {
-    let distance = |a: &[f32; 3], b: &[f32; 3]| (0..3).map(|axis| (a[axis] - b[axis]).powi(2)).sum::<f32>();
-    let nearest = |point: &[f32; 3]| {
-        let order = |a: &usize, b: &usize| distance(point, &centres[*a]).total_cmp(&distance(point, &centres[*b]));
-        (0..centres.len()).min_by(order)
-    };
-    front(points).into_iter().map(|seen| nearest(&points[seen?.0]).map(|token| token as u32)).collect()
+    front(points).into_iter().map(|seen| nearest(&points[seen?.0], centres)).collect()
+}
+
+/// The cloud in space; the token of a point is that of the nearest of `centres`.
+pub fn scene(points: &[[f32; 3]], centres: &[[f32; 3]]) -> Scene {
+    Scene::Points(Points {
+        frames: vec![points.iter().copied().map(Some).collect()],
+        tokens: vec![points.iter().map(|point| nearest(point, centres)).collect()],
+        bones: Vec::new(),
+        rate: 1.0,
+    })
+}
+
+fn nearest(point: &[f32; 3], centres: &[[f32; 3]]) -> Option<u32> {
+    let distance = |other: &[f32; 3]| (0..3).map(|axis| (point[axis] - other[axis]).powi(2)).sum::<f32>();
+    let order = |a: &usize, b: &usize| distance(&centres[*a]).total_cmp(&distance(&centres[*b]));
+    (0..centres.len()).min_by(order).map(|token| token as u32)
 }
 
 /// The point that each pixel shows, and how near it is.
@@ -68,5 +79,7 @@ mod tests {
         let first = tokens.iter().flatten().next();
         assert_eq!(first, Some(&1), "the upper point is met first");
         assert_eq!(tokens.iter().flatten().count(), 2 * DOT * DOT);
+        let scene = scene(&points, &points);
+        assert_eq!((scene.frames(), scene.tokens(0)), (1, &[Some(0), Some(1)][..]));
     }
 }

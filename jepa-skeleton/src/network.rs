@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::prelude::*;
 use jepa_core::error::{Error, Result};
 use jepa_core::jepa::{Batch, Forward, Jepa, Pair, Role, Step};
-use jepa_core::masks::{MaskSet, gather, gather_table};
+use jepa_core::masks::{MaskSet, TokenSets, gather, gather_table};
 use jepa_core::nn::{BlockConfig, EncoderConfig, Init, Linear, PredictorConfig, Transformer};
 
 use crate::tokens::Tokens;
@@ -96,6 +96,16 @@ impl Batch for ClipBatch {
 
     fn mask_sets(&self) -> &[MaskSet] {
         self.masks.as_slice()
+    }
+
+    fn masked(&self, sets: &[TokenSets]) -> Result<Self> {
+        let [TokenSets { context, target }] = sets else {
+            return Err(Error::config("mask", format!("expected the masks of one generator, found {}", sets.len())));
+        };
+        if context.len() != 1 || target.len() != 1 {
+            return Err(Error::config("mask", "expected one context and one block to be predicted"));
+        }
+        Ok(Self { masks: Some(sets[0].repeated(self.owners.len(), self.shape[0])?), ..self.clone() })
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

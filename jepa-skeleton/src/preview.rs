@@ -1,6 +1,6 @@
 //! A sample as a picture: the first person's bones in a few frames, side by side.
 
-use jepa_core::plugin::Preview;
+use jepa_core::plugin::{Points, Preview, Scene};
 
 use crate::data::Sequence;
 
@@ -25,6 +25,34 @@ pub fn shown(sequence: &Sequence, [segments, joints]: [usize; 2]) -> Vec<Option<
         tokens[at] = (joint < joints).then_some((segment * joints + joint) as u32);
     });
     tokens
+}
+
+/// Seconds that a clip is played in.
+const SECONDS: f32 = 3.0;
+
+/// The clip in space, all persons; tokens are those of `person`, `segment` frames each.
+pub fn scene(clip: &Sequence, person: usize, segment: usize) -> Scene {
+    let joints = clip.joints.len();
+    let every = || (0..clip.persons).flat_map(move |other| (0..joints).map(move |joint| (other, joint)));
+    let place =
+        |frame: usize, (other, joint): (usize, usize)| match clip.pose(frame, other).get(3 * joint..3 * joint + 3) {
+            Some(&[x, y, z]) if [x, y, z] != [0.0; 3] => Some([x, y, z]),
+            _ => None,
+        };
+    let token = |frame: usize, (other, joint): (usize, usize)| {
+        (other == person).then_some((frame / segment.max(1) * joints + joint) as u32)
+    };
+    let parents = || (0u32..).zip(&clip.joints.parents);
+    let bones = |other: usize| {
+        let first = (other * joints) as u32;
+        parents().filter_map(move |(joint, parent)| Some([first + joint, first + (*parent)?]))
+    };
+    Scene::Points(Points {
+        frames: (0..clip.frames).map(|frame| every().map(|at| place(frame, at)).collect()).collect(),
+        tokens: (0..clip.frames).map(|frame| every().map(|at| token(frame, at)).collect()).collect(),
+        bones: (0..clip.persons).flat_map(bones).collect(),
+        rate: clip.frames as f32 / SECONDS,
+    })
 }
 
 /// Calls `paint` with the pixel, the number of the pose and the joint for every pixel of a bone.
@@ -72,5 +100,24 @@ fn line(a: [f32; 2], b: [f32; 2], mut paint: impl FnMut(usize, f32)) {
                 paint(y as usize * WIDTH * POSES + x as usize, t);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::JointSet;
+
+    #[test]
+    fn a_joint_that_was_not_seen_is_absent_and_tokens_are_those_of_one_person() {
+        let joints = JointSet::tree("pair", vec!["a".into(), "b".into()], vec![None, Some(0)]);
+        let mut values: Vec<f32> = (1..=4 * 2 * 2 * 3).map(|i| i as f32).collect();
+        values[3..6].fill(0.0);
+        let clip = Sequence::new(joints.into(), 4, 2, values).unwrap();
+        let Scene::Points(points) = scene(&clip, 1, 2) else { panic!("a skeleton is points") };
+        assert_eq!(points.frames[0], [Some([1.0, 2.0, 3.0]), None, Some([7.0, 8.0, 9.0]), Some([10.0, 11.0, 12.0])]);
+        assert_eq!(points.tokens[1], [None, None, Some(0), Some(1)]);
+        assert_eq!(points.tokens[3], [None, None, Some(2), Some(3)]);
+        assert_eq!(points.bones, [[1, 0], [3, 2]]);
     }
 }

@@ -3,7 +3,7 @@
 use jepa_core::error::{Error, Result};
 use jepa_core::masks::MaskSet;
 use jepa_core::picture::{CropConfig, Normalise};
-use jepa_core::plugin::{Draws, Preview};
+use jepa_core::plugin::{Draws, Film, Frame, Preview, Scene};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ use crate::tokens::Tubelets;
 
 /// Pixels along a side of what a probe on raw clips sees.
 pub const THUMBNAIL: usize = 16;
+
+/// Frames a second that a clip is played with.
+const RATE: f32 = 8.0;
 
 /// What of a clip is read and how it is cut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -121,7 +124,6 @@ impl Views {
         let Tubelets { tubelet, patch, grid: [times, rows, columns] } = self.tubelets;
         let (width, height) = (times * columns * patch, rows * patch);
         let (mut rgb, mut tokens) = (vec![0u8; width * height * 3], vec![None; width * height]);
-        let Normalise { mean, std } = &self.config.normalise;
         for (token, values) in tubelets.chunks_exact(self.tubelets.values()).enumerate() {
             let (time, row, column) = (token / (rows * columns), token / columns % rows, token % columns);
             let corner = row * patch * width + (time * columns + column) * patch;
@@ -129,13 +131,38 @@ impl Views {
                 let pixel = corner + at / patch * width + at % patch;
                 tokens[pixel] = Some(token as u32);
                 for channel in 0..3 {
-                    let value = values[channel * tubelet * patch * patch + at];
-                    let shade = 255.0 * (value * std[channel] + mean[channel]);
-                    rgb[3 * pixel + channel] = shade.round().clamp(0.0, 255.0) as u8;
+                    rgb[3 * pixel + channel] = self.shade(values[channel * tubelet * patch * patch + at], channel);
                 }
             }
         }
         (Preview { width, height, rgb, grid: [rows, times * columns] }, tokens)
+    }
+
+    /// The frames of a clean clip as the networks read them: its first segment.
+    pub fn scene(&self, clip: &Clip) -> Result<Scene> {
+        let Tubelets { tubelet, patch, grid: [times, rows, columns] } = self.tubelets;
+        let (width, height) = (columns * patch, rows * patch);
+        let empty = Frame { rgb: vec![0; width * height * 3], tokens: vec![None; width * height] };
+        let mut frames = vec![empty; times * tubelet];
+        let batch = self.clean(std::slice::from_ref(clip))?;
+        for (token, values) in batch.row(0).chunks_exact(self.tubelets.values()).enumerate() {
+            let (time, row, column) = (token / (rows * columns), token / columns % rows, token % columns);
+            // Values of a tubelet go by channel, frame, row, column.
+            for (i, value) in values.iter().enumerate() {
+                let (channel, frame) = (i / (tubelet * patch * patch), i / (patch * patch) % tubelet);
+                let (y, x) = (row * patch + i / patch % patch, column * patch + i % patch);
+                let Frame { rgb, tokens } = &mut frames[time * tubelet + frame];
+                rgb[3 * (y * width + x) + channel] = self.shade(*value, channel);
+                tokens[y * width + x] = Some(token as u32);
+            }
+        }
+        Ok(Scene::Film(Film { width, height, frames, rate: RATE }))
+    }
+
+    /// The byte that a normalised value was.
+    fn shade(&self, value: f32, channel: usize) -> u8 {
+        let Normalise { mean, std } = &self.config.normalise;
+        (255.0 * (value * std[channel] + mean[channel])).round().clamp(0.0, 255.0) as u8
     }
 
     fn collate(&self, values: Vec<f32>, samples: usize, segments: usize, masks: Vec<MaskSet>) -> Result<VideoBatch> {
@@ -194,7 +221,11 @@ mod tests {
         let views = Views::new(&ViewConfig { patch: 4, ..ViewConfig::official(clip, 8) }).unwrap();
         // Every frame has one shade: times two, frames 0 and 2 are shown.
         let rgb = [10u8, 20, 130, 140].iter().flat_map(|shade| vec![*shade; 8 * 8 * 3]).collect();
-        let batch = views.clean(&[Clip::new(4, 8, 8, rgb).unwrap()]).unwrap();
+        let clip = Clip::new(4, 8, 8, rgb).unwrap();
+        let Scene::Film(film) = views.scene(&clip).unwrap() else { panic!("a clip is a film") };
+        let found: Vec<_> = film.frames.iter().map(|frame| (frame.rgb[0], frame.rgb[191], frame.tokens[63])).collect();
+        assert_eq!(found, [10u8, 20, 130, 140].map(|s| (s, s, Some(if s < 100 { 3 } else { 7 }))));
+        let batch = views.clean(&[clip]).unwrap();
         let (picture, tokens) = views.picture(batch.row(0));
         assert_eq!((picture.width, picture.height, picture.grid), (16, 8, [2, 4]));
         assert_eq!(

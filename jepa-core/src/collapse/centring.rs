@@ -16,8 +16,29 @@ pub fn cross_entropy(
     predicted: Tensor<3>,
     target: Tensor<3>,
     centre: Option<&[f32]>,
-    [predicted_temperature, target_temperature]: [f64; 2],
+    temperatures: [f64; 2],
 ) -> Tensor<1> {
+    let width = predicted.dims()[2];
+    products(predicted, target, centre, temperatures).mean() * -(width as f64)
+}
+
+/// The same for every token by itself: [rows, tokens, 1].
+pub fn cross_entropies(
+    predicted: Tensor<3>,
+    target: Tensor<3>,
+    centre: Option<&[f32]>,
+    temperatures: [f64; 2],
+) -> Tensor<3> {
+    -products(predicted, target, centre, temperatures).sum_dim(2)
+}
+
+/// q log p, [rows, tokens, width].
+fn products(
+    predicted: Tensor<3>,
+    target: Tensor<3>,
+    centre: Option<&[f32]>,
+    [predicted_temperature, target_temperature]: [f64; 2],
+) -> Tensor<3> {
     let width = predicted.dims()[2];
     let target = match centre {
         Some(centre) => {
@@ -28,7 +49,7 @@ pub fn cross_entropy(
     };
     let q = activation::softmax(target / target_temperature, 2);
     let log_p = activation::log_softmax(predicted / predicted_temperature, 2);
-    (q * log_p).mean() * -(width as f64)
+    q * log_p
 }
 
 /// c ← m c + (1 − m) mean, from zero.

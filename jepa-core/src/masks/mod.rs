@@ -7,12 +7,14 @@ mod blocks3d;
 mod future;
 mod multiblock;
 mod random;
+mod sets;
 mod tube;
 
 pub use blocks3d::{MultiBlock3d, MultiBlock3dConfig};
 pub use future::Future;
 pub use multiblock::{MaskRule, MultiBlock, MultiBlockConfig};
 pub use random::RandomMask;
+pub use sets::TokenSets;
 pub use tube::RandomTube;
 
 use burn::prelude::*;

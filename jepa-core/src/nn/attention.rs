@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Init, LayerNoise, Linear, Rotation, kernels};
+use super::{Init, LayerNoise, Linear, Rotation, kernels, watch};
 
 /// Fused projection, scaled dot products, output projection.
 #[derive(Module, Debug)]
@@ -38,7 +38,8 @@ impl Attention {
             Some(rotation) => rotation.turn(qkv, self.heads),
             None => qkv,
         };
-        match noise.filter(LayerNoise::reaches_attention) {
+        let watched = watch::is_on().then(|| qkv.clone());
+        let mixed = match noise.filter(LayerNoise::reaches_attention) {
             None => attention(qkv, self.heads),
             Some(noise) => {
                 let [batch, tokens, fused] = qkv.dims();
@@ -47,7 +48,11 @@ impl Attention {
                 let p = burn::tensor::activation::softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3);
                 noise.probabilities(p).matmul(v).swap_dims(1, 2).reshape([batch, tokens, fused / 3])
             }
+        };
+        if let Some(qkv) = watched {
+            watch::attention(qkv, self.heads, &mixed);
         }
+        mixed
     }
 
     /// The attention probabilities, [batch, heads, tokens, tokens], for inspection.

@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Attention, Init, LayerNoise, LayerNorm, Linear, Noise, Rotation, kernels};
+use super::{Attention, Init, LayerNoise, LayerNorm, Linear, Noise, Rotation, kernels, watch};
 
 /// Shape of one block.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +80,14 @@ impl Block {
     }
 
     fn run(&self, x: Tensor<3>, first: usize, noise: Option<LayerNoise>, rotation: Option<&Rotation>) -> Tensor<3> {
+        let output = self.compute(x, first, noise, rotation);
+        if watch::is_on() {
+            watch::block(&output);
+        }
+        output
+    }
+
+    fn compute(&self, x: Tensor<3>, first: usize, noise: Option<LayerNoise>, rotation: Option<&Rotation>) -> Tensor<3> {
         let tail = |x: Tensor<3>| if first == 0 { x } else { x.slice(s![.., first.., ..]) };
         let mixed = tail(self.attn.mix(self.norm1.forward(x.clone()), noise, rotation));
         let Some(noise) = noise else {

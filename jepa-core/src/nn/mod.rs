@@ -16,6 +16,7 @@ mod pool;
 pub mod positions;
 mod predictor;
 mod rotary;
+mod watch;
 
 pub use attention::{Attention, attention};
 pub use batch_norm::{BatchNorm, BatchStatistics};
@@ -27,3 +28,4 @@ pub use noise::{LayerNoise, Noise, NoiseConfig};
 pub use pool::max_over_members;
 pub use predictor::{Predictor, PredictorConfig};
 pub use rotary::{Rotary, RotaryConfig, RotaryForm, Rotation};
+pub use watch::{Watched, watch};

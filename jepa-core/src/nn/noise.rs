@@ -59,9 +59,9 @@ pub struct LayerNoise<'a> {
 
 impl<'a> Noise<'a> {
     /// Noise for a network of `depth` blocks whose rows are `samples` samples, several times over; `net` tells the
-    /// networks of a model apart. None where nothing is dropped.
+    /// networks of a model apart. None where nothing is dropped: outside of training nothing is.
     pub fn new(rates: NoiseConfig, step: &'a Step, net: u64, depth: usize, samples: usize) -> Option<Self> {
-        (!rates.is_silent()).then_some(Self { rates, step, net, depth, samples })
+        (!rates.is_silent() && step.batch_statistics).then_some(Self { rates, step, net, depth, samples })
     }
 
     /// The noise of block `layer`, from 0.

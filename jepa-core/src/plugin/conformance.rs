@@ -1,5 +1,7 @@
 //! The promises every variant is held to, a stranger's too. Each runs on the variant's `tiny` preset in seconds.
 
+mod inspection;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -43,7 +45,7 @@ pub(super) fn run<V: Variant>() -> Result<Vec<&'static str>> {
     let indices = (0..samples.len()).collect();
     let batch = variant.batch(samples, &Draws::new(config.run.seed, 1, indices))?;
     let bench = Bench { variant, config, batch, device: Device::flex() };
-    let checks: [(&'static str, Check<V>); 8] = [
+    let checks: [(&'static str, Check<V>); 9] = [
         ("predictions and targets have one shape, features are [samples, tokens, width]", shapes),
         ("gradient reaches every trained parameter and never the target", gradients),
         ("what is hidden cannot reach the context, what is visible does", leaks),
@@ -52,6 +54,7 @@ pub(super) fn run<V: Variant>() -> Result<Vec<&'static str>> {
         ("one and two replicas compute the same loss", replicas),
         ("a stopped and resumed run equals an uninterrupted one bit by bit", resumes),
         ("a sample can be drawn", preview),
+        ("what is inspected is what is computed", inspection::kept),
     ];
     for (promise, check) in checks {
         check(&bench).map_err(|problem| broken(promise, problem))?;

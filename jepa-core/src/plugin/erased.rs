@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::bench::{self, BenchReport, BenchRequest};
 use super::evaluation::{self, EvaluateRequest, EvaluationInfo};
+use super::inspection::{self, InspectRequest, Inspector};
 use super::picture::{self, Checked, DataPreview, PreviewRequest};
 use super::probing::{self, EmbedRequest, ProbeReport, ProbeRequest};
 use super::settings::{self, PresetInfo, Settings};
@@ -32,6 +33,7 @@ pub struct Plugin {
     evaluations: fn() -> Vec<EvaluationInfo>,
     evaluate: fn(&EvaluateRequest) -> Result<Evaluated>,
     embed: fn(&EmbedRequest) -> Result<Features>,
+    inspect: fn(&InspectRequest) -> Result<Box<dyn Inspector>>,
     import: fn(&ImportRequest) -> Result<usize>,
     export: fn(&Path, Format) -> Result<Vec<Exported>>,
     bench: fn(&BenchRequest) -> Result<BenchReport>,
@@ -53,6 +55,7 @@ impl Plugin {
             evaluations: evaluation::evaluations::<V>,
             evaluate: evaluation::evaluate::<V>,
             embed: probing::embed::<V>,
+            inspect: inspection::inspect::<V>,
             import: weights::import::<V>,
             export: weights::export::<V>,
             bench: bench::run::<V>,
@@ -103,6 +106,11 @@ impl Plugin {
     /// Pooled features of a data set.
     pub fn embed(&self, request: &EmbedRequest) -> Result<Features> {
         (self.embed)(request)
+    }
+
+    /// Opens networks and a data set to look at single samples: layers, attention, masks of one's own.
+    pub fn inspect(&self, request: &InspectRequest) -> Result<Box<dyn Inspector>> {
+        (self.inspect)(request)
     }
 
     /// Writes foreign weights as a run folder; returns the number of tensors.

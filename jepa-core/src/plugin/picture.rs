@@ -8,7 +8,7 @@ use super::{Batch, Draws, Preview, Settings, Variant};
 use crate::data::{DataSpec, Source, Split};
 use crate::error::{Error, Result};
 use crate::jepa::Batch as _;
-use crate::masks::{Mask, MaskSet};
+use crate::masks::TokenSets;
 use crate::objective::Objective;
 use crate::random::{Purpose, Stream, epoch_of, epoch_order};
 use crate::train::Schedule;
@@ -79,23 +79,6 @@ pub struct SamplePicture {
     pub tokens: Vec<Option<u32>>,
     /// Its masks, one set a mask generator; none without masks.
     pub masks: Vec<TokenSets>,
-}
-
-/// The masks of one sample: token numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenSets {
-    /// What the context encoder sees, one list a context.
-    pub context: Vec<Vec<u32>>,
-    /// What is to be predicted, one list a block.
-    pub target: Vec<Vec<u32>>,
-}
-
-impl From<&MaskSet> for TokenSets {
-    /// The masks of the first row.
-    fn from(masks: &MaskSet) -> Self {
-        let first = |masks: &[Mask]| masks.iter().map(|mask| mask.row(0).to_vec()).collect();
-        Self { context: first(&masks.context), target: first(&masks.target) }
-    }
 }
 
 /// Largest batch that is collated whole for its masks.

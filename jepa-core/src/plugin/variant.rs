@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Scene;
 use crate::checkpoint::{Foreign, Named};
 use crate::data::{DataSpec, Source, Split};
 use crate::device::Engine;
@@ -234,6 +235,14 @@ pub trait Variant: Sized + Send + Sync + 'static {
     /// errors and features are drawn with it. By default the grid of tokens lies evenly over the picture.
     fn shown(&self, _sample: &Self::Sample, preview: &Preview) -> Vec<Option<u32>> {
         preview.evenly()
+    }
+
+    /// The clean sample from all sides, with its tokens numbered as in its features: frames, or points in space. By default
+    /// the picture of [`Self::preview`].
+    fn scene(&self, sample: &Self::Sample) -> Result<Scene> {
+        let preview = self.preview(sample);
+        let tokens = self.shown(sample, &preview);
+        Ok(Scene::still(&preview, tokens))
     }
 
     /// Foreign weights in this variant's names.

@@ -22,7 +22,7 @@ use crate::host;
 use crate::jepa::{Batch as _, Forward, Jepa, Step};
 use crate::masks::{Mask, MaskSet};
 use crate::nn::normalise;
-use crate::plugin::{Batch, SamplePicture, TokenSets, Variant};
+use crate::plugin::{Batch, SamplePicture, TokenSets, Variant, token_errors};
 
 /// Samples that are followed.
 const COUNT: usize = 8;
@@ -112,37 +112,15 @@ fn roles(sets: &TokenSets, count: usize) -> Vec<u8> {
 }
 
 /// Mean absolute difference of every predicted token of the first row of a batch, by mask set; several predictions of a
-/// token are averaged. Pairs hold rows in the order (target mask, context mask, row), one or more pairs a mask set.
+/// token are averaged.
 fn errors(forward: Forward, sets: &[MaskSet], eps: Option<f64>) -> Result<Vec<Vec<f32>>> {
-    let each = (forward.pairs.len() / sets.len().max(1)).max(1);
-    let mut all = Vec::new();
-    let mut pairs = forward.pairs.into_iter();
-    for set in sets {
-        let tokens = set.target.first().map_or(0, |mask| mask.tokens());
-        let (mut sums, mut counts) = (vec![0f32; tokens], vec![0u32; tokens]);
-        for pair in pairs.by_ref().take(each) {
-            let target = match eps {
-                Some(eps) => normalise(pair.target, eps),
-                None => pair.target,
-            };
-            let [rows, hidden, _] = pair.predicted.dims();
-            let distance = host::read((pair.predicted - target).abs().mean_dim(2))?;
-            let of_sample = set.target.first().map_or(1, |mask| mask.batch());
-            let contexts = (rows / of_sample / set.target.len().max(1)).max(1);
-            for (k, mask) in set.target.iter().enumerate() {
-                for context in 0..contexts {
-                    let row = (k * contexts + context) * of_sample;
-                    let found = distance.get(row * hidden..(row + 1) * hidden).unwrap_or(&[]);
-                    for (token, value) in mask.row(0).iter().zip(found) {
-                        sums[*token as usize] += value;
-                        counts[*token as usize] += 1;
-                    }
-                }
-            }
-        }
-        all.push(sums.iter().zip(counts).map(|(sum, n)| if n > 0 { sum / n as f32 } else { f32::NAN }).collect());
-    }
-    Ok(all)
+    token_errors(forward.pairs, sets, |pair| {
+        let target = match eps {
+            Some(eps) => normalise(pair.target, eps),
+            None => pair.target,
+        };
+        (pair.predicted - target).abs().mean_dim(2)
+    })
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {

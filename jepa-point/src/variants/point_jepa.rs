@@ -25,7 +25,9 @@ use jepa_core::jepa::TargetSource;
 use jepa_core::masked::transformer_flops;
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, NoiseConfig, PredictorConfig};
 use jepa_core::objective::{DistanceConfig, ObjectiveConfig};
-use jepa_core::plugin::{Description, Draws, Elements, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::plugin::{
+    Description, Draws, Elements, Exported, Format, Imported, Kind, Preset, Preview, Scene, Variant,
+};
 use jepa_core::probe::{Network, Pool, ProbeConfig, SvmConfig, SvmLoss};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
@@ -185,6 +187,11 @@ impl Variant for PointJepa {
             // A cloud that cannot be cut is shown without tokens.
             Err(_) => vec![None; preview.width * preview.height],
         }
+    }
+
+    fn scene(&self, sample: &Cloud) -> Result<Scene> {
+        let points = self.config.augment.clean(sample.points(), 0)?;
+        Ok(preview::scene(&points, &self.config.groups.cut(&points, 0)?.centres))
     }
 
     fn import(foreign: &Foreign) -> Result<Imported<PointJepaConfig>> {

@@ -27,7 +27,7 @@ use jepa_core::jepa::{Role, TargetSource};
 use jepa_core::masked::transformer_flops;
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig};
 use jepa_core::objective::{DistanceConfig, ObjectiveConfig};
-use jepa_core::plugin::{Description, Draws, Kind, Preset, Preview, Variant};
+use jepa_core::plugin::{Description, Draws, Kind, Preset, Preview, Scene, Variant};
 use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
 use jepa_core::train::{AdamWConfig, MomentumLaw, ScheduleConfig};
 use schemars::JsonSchema;
@@ -197,6 +197,12 @@ impl Variant for SJepa {
 
     fn shown(&self, sample: &Sequence, _preview: &Preview) -> Vec<Option<u32>> {
         preview::shown(sample, [self.tokens.segments, self.tokens.joints])
+    }
+
+    fn scene(&self, sample: &Sequence) -> Result<Scene> {
+        let clip = clip::centre(sample, &self.config.clip)?;
+        let first = self.persons(&clip).first().copied().unwrap_or(0);
+        Ok(preview::scene(&clip, first, self.tokens.segment))
     }
 
     fn flops(&self) -> f64 {

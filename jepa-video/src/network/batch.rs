@@ -6,7 +6,7 @@ use burn::prelude::*;
 use jepa_core::error::{Error, Result};
 use jepa_core::jepa::Batch;
 use jepa_core::masked::PatchBatch;
-use jepa_core::masks::MaskSet;
+use jepa_core::masks::{MaskSet, TokenSets};
 
 use super::Layout;
 
@@ -74,6 +74,13 @@ impl Batch for VideoBatch {
 
     fn mask_sets(&self) -> &[MaskSet] {
         self.rows.mask_sets()
+    }
+
+    fn masked(&self, sets: &[TokenSets]) -> Result<Self> {
+        if sets.iter().any(|set| set.context.len() != 1 || set.target.len() != 1) {
+            return Err(Error::config("mask", "expected one context and one block to be predicted a mask generator"));
+        }
+        Ok(Self { rows: self.rows.masked(sets)?, ..self.clone() })
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

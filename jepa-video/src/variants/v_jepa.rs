@@ -27,7 +27,9 @@ use jepa_core::data::{DataSpec, Source, Split};
 use jepa_core::error::{Error, Result};
 use jepa_core::nn::positions::Shares;
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig};
-use jepa_core::plugin::{Description, Draws, Evaluation, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::plugin::{
+    Description, Draws, Evaluation, Exported, Format, Imported, Kind, Preset, Preview, Scene, Variant,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +192,10 @@ impl Variant for VJepa {
     fn shown(&self, sample: &Clip, _preview: &Preview) -> Vec<Option<u32>> {
         let tubelets = self.views.tubelets();
         preview::shown(sample, tubelets.grid, tubelets.tubelet)
+    }
+
+    fn scene(&self, sample: &Clip) -> Result<Scene> {
+        self.views.scene(sample)
     }
 
     fn import(foreign: &Foreign) -> Result<Imported<VJepaConfig>> {

@@ -25,7 +25,9 @@ use jepa_core::checkpoint::{Foreign, Named};
 use jepa_core::data::{DataSpec, Source, Split};
 use jepa_core::error::{Error, Result};
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryConfig};
-use jepa_core::plugin::{Description, Draws, Evaluation, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::plugin::{
+    Description, Draws, Evaluation, Exported, Format, Imported, Kind, Preset, Preview, Scene, Variant,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -243,6 +245,10 @@ impl Variant for VJepa2 {
     fn shown(&self, sample: &Clip, _preview: &Preview) -> Vec<Option<u32>> {
         let tubelets = self.views.tubelets();
         preview::shown(sample, tubelets.grid, tubelets.tubelet)
+    }
+
+    fn scene(&self, sample: &Clip) -> Result<Scene> {
+        self.views.scene(sample)
     }
 
     fn import(foreign: &Foreign) -> Result<Imported<VJepa2Config>> {

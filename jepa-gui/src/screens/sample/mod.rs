@@ -1,39 +1,158 @@
-//! One sample in depth: its picture, its masks, and where its tokens lie.
+//! One sample in depth: what a network makes of it layer by layer, what a token is like and looks at, and how well it is
+//! predicted under masks that are painted by hand.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod`, `choose`, `stage`, `panels` | the screen: state, keys, commands; what is looked at; the sample; its maps |
+//! | [`eye`], [`ask`] | a set of weights, opened once and asked in the background |
+//! | [`canvas`], [`view`], [`paint`] | drawing a scene of any modality with colours of its tokens |
+//! | [`rainbow`] | principal components as colours |
+//! | [`brush`] | masks painted by hand |
+//! | [`training`], [`curve`] | errors over training; small curves |
 
-use egui::{RichText, Ui};
-use jepa_core::data::Split;
-use jepa_core::plugin::{self, DataPreview, PreviewRequest, Settings, Shown};
+pub mod ask;
+pub mod brush;
+pub mod canvas;
+mod choose;
+pub mod curve;
+pub mod eye;
+pub mod paint;
+mod panels;
+pub mod rainbow;
+mod stage;
+pub mod training;
+pub mod view;
 
-use super::{Empty, Screen, ScreenId};
-use crate::jobs::{Job, Update};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use egui::{Context, Key, Ui};
+use jepa_core::probe::Network;
+use serde::{Deserialize, Serialize};
+
+use super::{Command, Empty, Screen, ScreenId};
+use crate::runs::checkpoints;
 use crate::shared::{Action, Shared};
-use crate::theme::Band;
-use crate::widgets::{
-    self,
-    picture::{Overlay, PictureView},
-};
+use crate::widgets;
+use ask::Ask;
+use brush::{Painted, Part};
+use eye::{Choice, Eye, Opening, Rows, Wanted, Which};
+use rainbow::{Foreground, Over};
+use training::Training;
+use view::View;
+
+/// What is laid over the sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Principal components of a layer as colours.
+    #[default]
+    Features,
+    /// Likeness of all tokens to one.
+    Similarity,
+    /// What a token looks at.
+    Attention,
+    /// Errors under a painted mask.
+    WhatIf,
+    /// Errors over training.
+    Training,
+}
+
+impl Mode {
+    /// All of them with their names and hints.
+    pub const ALL: [(Self, &'static str, &'static str); 5] = [
+        (Self::Features, "Features", "The three strongest components of each layer as red, green and blue (1)"),
+        (Self::Similarity, "Similarity", "How alike all tokens are to the one that is marked (2)"),
+        (Self::Attention, "Attention", "What the marked token looks at, by layer and head (3)"),
+        (Self::WhatIf, "What if", "Paint a mask and see how well the hidden tokens are predicted (4)"),
+        (Self::Training, "Over training", "Errors of the samples that the run follows, step by step (5)"),
+    ];
+}
+
+/// What is remembered over sessions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Options {
+    mode: Mode,
+    opacity: f32,
+    over: Over,
+    foreground: Foreground,
+    surprise: bool,
+    /// Place in [`brush::SIZES`].
+    size: usize,
+    /// Whether a stroke goes through all frames.
+    through: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (mode, over, foreground) = Default::default();
+        Self { mode, opacity: 0.8, over, foreground, surprise: true, size: 0, through: true }
+    }
+}
 
 /// The screen's state.
+#[derive(Debug)]
 pub struct Sample {
-    job: Option<Job<DataPreview>>,
-    of: Option<(std::path::PathBuf, u64)>,
-    found: Option<Result<DataPreview, String>>,
-    views: [PictureView; 3],
+    options: Options,
+    /// The run that everything below is about.
+    run: Option<PathBuf>,
+    steps: Ask<(PathBuf, u64), Vec<u64>>,
+    which: Which,
+    beside: Option<Choice>,
+    /// Data specification; absent: the run's own.
+    data: Option<String>,
+    typed: String,
+    is_test: bool,
+    index: usize,
+    network: Network,
+    /// Step whose masks are the run's own.
     step: u64,
-    at: usize,
     generator: usize,
-    token: Option<u32>,
+    token: u32,
+    layer: usize,
+    head: Option<usize>,
+    view: View,
+    painted: Painted,
+    part: Part,
+    /// Whether errors are shown, or the mask.
+    errors: bool,
+    eyes: Vec<Eye>,
+    /// The look that the view was fitted to.
+    fitted: Option<u64>,
+    training: Training,
+    since: Instant,
 }
 
 impl Default for Sample {
     fn default() -> Self {
-        let views = std::array::from_fn(|_| PictureView::default());
-        Self { job: None, of: None, found: None, views, step: 1, at: 0, generator: 0, token: None }
+        Self {
+            options: Options::default(),
+            run: None,
+            steps: Ask::default(),
+            which: Which::Newest,
+            beside: None,
+            data: None,
+            typed: String::new(),
+            is_test: false,
+            index: 0,
+            network: Network::Target,
+            step: 1,
+            generator: 0,
+            token: 0,
+            layer: usize::MAX,
+            head: None,
+            view: View::default(),
+            painted: Painted::default(),
+            part: Part::Target,
+            errors: true,
+            eyes: Vec::new(),
+            fitted: None,
+            training: Training::default(),
+            since: Instant::now(),
+        }
     }
 }
-
-/// Samples of a batch that can be leafed through.
-const COUNT: usize = 16;
 
 impl Screen for Sample {
     fn id(&self) -> ScreenId {
@@ -43,122 +162,224 @@ impl Screen for Sample {
     fn empty(&self, shared: &Shared) -> Option<Empty> {
         shared.focused().is_none().then(|| Empty {
             title: "No run is chosen".into(),
-            text: "Choose one above: its samples appear here with the masks of any step.".into(),
+            text: "Choose one above: its networks are looked into here, one sample at a time.".into(),
             action: Some(("Choose a variant".into(), Action::Show(ScreenId::Start))),
         })
     }
 
-    fn poll(&mut self, _context: &egui::Context, _shared: &mut Shared) {
-        let found = match self.job.as_mut().and_then(Job::poll) {
-            Some(Update::Done(found)) => Ok(found),
-            Some(Update::Failed(problem)) => Err(problem),
-            Some(Update::Partial(_)) | None => return,
-        };
-        self.found = Some(found);
-        self.views.iter_mut().for_each(PictureView::forget);
-    }
-
     fn ui(&mut self, ui: &mut Ui, shared: &mut Shared) {
         let Some(run) = shared.focused().cloned() else { return };
-        let wanted = (run.path.clone(), self.step);
-        if self.of.as_ref() != Some(&wanted) && !self.job.as_ref().is_some_and(Job::is_running) {
-            let step = self.step;
-            self.of = Some(wanted);
-            let (file, variant) = (run.path.join("config.toml"), run.info.variant.clone());
-            self.job = Some(Job::start("Sample", ui.ctx(), move |_| {
-                let settings = Settings { file: Some(file), ..Settings::default() };
-                let samples = Shown::Batch { step, count: COUNT };
-                let request = PreviewRequest { settings, split: Split::Train, samples };
-                plugin::find(&variant).and_then(|p| p.preview(&request)).map_err(|e| e.to_string())
-            }));
-        }
-        let found = match &self.found {
-            None => return widgets::waiting(ui, "Reading samples", &Default::default()),
-            Some(Err(problem)) => {
-                let problem = problem.clone();
-                if widgets::failed(ui, "The samples of this run cannot be read", &problem) {
-                    (self.of, self.found) = (None, None);
-                }
-                return;
+        self.turn_to(&run.path);
+        self.ask(ui.ctx());
+        self.settle();
+        self.keys(ui.ctx());
+        self.choose(ui, &run, shared);
+        ui.separator();
+        let problem = self.eyes.first().and_then(Eye::problem).map(str::to_owned);
+        if let Some(problem) = problem {
+            if widgets::failed(ui, "This sample cannot be looked into", &problem) {
+                self.eyes.iter_mut().for_each(Eye::again);
             }
-            Some(Ok(found)) => found.clone(),
-        };
-        self.choose(ui, &found);
-        match found.pictures.get(self.at.min(found.pictures.len().saturating_sub(1))) {
-            Some(Ok(sample)) => self.pictures(ui, sample),
-            Some(Err(problem)) => drop(ui.label(RichText::new(problem).color(shared.theme.band(Band::Bad)))),
-            None => drop(ui.weak("This batch is empty")),
+            return;
         }
+        let Some(eye) = self.eyes.first().filter(|eye| eye.seen().is_some()) else {
+            let progress = self.eyes.first().map(|eye| eye.inspector.progress()).unwrap_or_default();
+            return widgets::waiting(ui, "Opening the networks and the data", &progress);
+        };
+        let (frames, rate) = eye.seen().map_or((1, 1.0), |look| (look.scene.frames(), look.scene.rate()));
+        self.view.advance(ui.input(|input| input.stable_dt), rate, frames);
+        if self.view.is_playing {
+            ui.ctx().request_repaint();
+        }
+        let is_live = run.standing == crate::runs::Standing::Running;
+        ui.columns(2, |columns| {
+            self.stages(&mut columns[0], shared);
+            self.tabs(&mut columns[1], &run.path, is_live, shared);
+        });
+    }
+
+    fn commands(&self, _shared: &Shared) -> Vec<Command> {
+        let mut commands = vec![
+            Command::here("next", "Next sample", "N"),
+            Command::here("previous", "Previous sample", "P"),
+            Command::here("play", "Play or stop", "Space"),
+            Command::here("reset", "See all of it again", "F"),
+        ];
+        for ((_, title, _), keys) in Mode::ALL.into_iter().zip(["1", "2", "3", "4", "5"]) {
+            commands.push(Command::here(title, format!("Show {}", title.to_lowercase()), keys));
+        }
+        for ((_, title, _), keys) in Part::ALL.into_iter().zip(["C", "T", "X"]) {
+            commands.push(Command::here(title, format!("Brush: {}", title.to_lowercase()), keys));
+        }
+        commands
+    }
+
+    fn command(&mut self, id: &str, _context: &Context, _shared: &mut Shared) {
+        match id {
+            "next" => self.walk(1),
+            "previous" => self.walk(-1),
+            "play" => self.play(),
+            "reset" => self.fitted = None,
+            _ => {
+                if let Some((mode, ..)) = Mode::ALL.into_iter().find(|(_, title, _)| *title == id) {
+                    self.options.mode = mode;
+                }
+                if let Some((part, ..)) = Part::ALL.into_iter().find(|(_, title, _)| *title == id) {
+                    (self.part, self.options.mode) = (part, Mode::WhatIf);
+                }
+            }
+        }
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::to_value(&self.options).unwrap_or_default()
+    }
+
+    fn restore(&mut self, settings: &serde_json::Value) {
+        self.options = serde_json::from_value(settings.clone()).unwrap_or_default();
+        self.options.opacity = self.options.opacity.clamp(0.0, 1.0);
+        self.options.size = self.options.size.min(brush::SIZES.len() - 1);
     }
 }
 
 impl Sample {
-    fn choose(&mut self, ui: &mut Ui, found: &DataPreview) {
-        let last = found.pictures.len().saturating_sub(1);
-        self.at = self.at.min(last);
-        let before = self.at;
-        ui.horizontal(|ui| {
-            let label = ui.label("Step");
-            ui.add(egui::DragValue::new(&mut self.step).range(1..=1_000_000_000).speed(0.2)).labelled_by(label.id);
-            let label = ui.label("Sample of the batch");
-            ui.add(egui::Slider::new(&mut self.at, 0..=last)).labelled_by(label.id);
-            let generators = found.pictures.iter().flatten().map(|p| p.masks.len()).max().unwrap_or(0);
-            for i in 0..generators {
-                if generators > 1 {
-                    ui.selectable_value(&mut self.generator, i, format!("generator {}", i + 1));
-                }
-            }
-            ui.add(egui::Label::new(RichText::new(&found.data).weak()).truncate());
-        });
-        if self.at != before {
-            self.views.iter_mut().for_each(PictureView::forget);
+    /// Another run begins anew; what a person arranged stays.
+    fn turn_to(&mut self, run: &Path) {
+        if self.run.as_deref() != Some(run) {
+            let options = self.options.clone();
+            *self = Self { options, run: Some(run.to_owned()), ..Self::default() };
         }
-        ui.separator();
     }
 
-    fn pictures(&mut self, ui: &mut Ui, sample: &plugin::SamplePicture) {
-        let label = sample.label.map_or(String::new(), |l| format!(", class {l}"));
-        ui.label(RichText::new(format!("{}{label}", sample.name)).strong());
-        let generator = self.generator;
-        let parts = [
-            ("What there is", Overlay::Plain),
-            ("What the context encoder sees", Overlay::Seen { generator }),
-            ("What is to be predicted", Overlay::Masks { generator, block: None }),
-        ];
-        let wide = sample.picture.width > 2 * sample.picture.height;
-        let space = ui.available_size();
-        let bounds = if wide {
-            egui::vec2(space.x, space.y / 3.0 - 34.0)
-        } else {
-            egui::vec2(space.x / 3.0 - 10.0, space.y - 60.0)
-        };
-        let mut hovered = None;
-        let mut draw = |ui: &mut Ui, views: &mut [PictureView; 3]| {
-            for ((title, overlay), view) in parts.iter().zip(views) {
-                ui.vertical(|ui| {
-                    ui.weak(*title);
-                    hovered = view.show(ui, title, sample, overlay, bounds).1.or(hovered);
-                });
-            }
-        };
-        if wide {
-            ui.vertical(|ui| draw(ui, &mut self.views));
-        } else {
-            ui.horizontal_top(|ui| draw(ui, &mut self.views));
-        }
-        self.token = hovered;
-        let text = self.token.map_or("Point at a picture to see its tokens".to_owned(), |token| {
-            let role = sample.masks.get(generator).map_or("", |masks| {
-                if masks.context.iter().any(|m| m.contains(&token)) {
-                    "seen by the context encoder"
-                } else if masks.target.iter().any(|m| m.contains(&token)) {
-                    "to be predicted"
-                } else {
-                    "neither seen nor predicted in this step"
-                }
-            });
-            format!("Token {token}: {role}")
+    /// Which weights are meant: before the first checkpoint there are only those before training.
+    fn meant(&self) -> Option<Which> {
+        let steps = self.steps.last()?;
+        Some(if self.which == Which::Newest && steps.is_empty() { Which::Untrained } else { self.which })
+    }
+
+    fn ask(&mut self, context: &Context) {
+        let Some(run) = self.run.clone() else { return };
+        self.steps.poll();
+        let key = (run.clone(), self.since.elapsed().as_secs() / 3);
+        let folder = run.clone();
+        self.steps.want(&key, context, "Checkpoints", move |_| {
+            Ok(checkpoints(&folder).into_iter().map(|(step, _)| step).collect())
         });
-        ui.weak(text);
+        let Some(which) = self.meant() else { return };
+        // The newest is followed: a checkpoint that comes is opened.
+        let newest = self.steps.last().and_then(|steps| steps.last().copied());
+        let which = newest.filter(|_| which == Which::Newest).map_or(which, Which::Step);
+        let choices = std::iter::once(Choice { run, which }).chain(self.beside.clone());
+        let choices: Vec<Choice> = choices.collect();
+        let rows = self.rows();
+        self.eyes.resize_with(choices.len(), Eye::default);
+        for (eye, choice) in self.eyes.iter_mut().zip(choices) {
+            let wanted = Wanted {
+                opening: Opening { choice, data: self.data.clone(), is_test: self.is_test },
+                index: self.index,
+                network: self.network,
+                step: self.step,
+                over: self.options.over,
+                foreground: self.options.foreground,
+                rows: rows.map(|rows| (rows, self.token)),
+                painted: (self.options.mode == Mode::WhatIf).then(|| self.painted.clone()),
+                surprise: self.options.surprise,
+            };
+            eye.poll(&wanted, context);
+        }
+    }
+
+    /// Values of tokens that the mode shows.
+    fn rows(&self) -> Option<Rows> {
+        match self.options.mode {
+            Mode::Similarity => Some(Rows::Likeness),
+            Mode::Attention => {
+                let look = self.eyes.first().and_then(Eye::seen);
+                Some(Rows::Attention(self.attention_layer(look)))
+            }
+            Mode::Features | Mode::WhatIf | Mode::Training => None,
+        }
+    }
+
+    /// Brings what was chosen into what there is: a new sample may have fewer tokens, layers, frames.
+    fn settle(&mut self) {
+        let Some(eye) = self.eyes.first() else { return };
+        let Some(look) = eye.seen().cloned() else { return };
+        if let Some(inspector) = eye.inspector.last() {
+            self.index = self.index.min(inspector.about().samples.saturating_sub(1));
+        }
+        let tokens = look.layers.first().map_or(0, jepa_core::plugin::Layer::tokens);
+        if self.token as usize >= tokens.max(1) {
+            self.token = 0;
+        }
+        self.layer = self.layer.min(look.layers.len().saturating_sub(1));
+        if let Some(own) = eye.own.last() {
+            self.generator = self.generator.min(own.masks.len().saturating_sub(1));
+            if self.painted.tokens() != tokens
+                && let Some(sets) = own.masks.get(self.generator)
+            {
+                self.painted = Painted::of(sets, tokens);
+            }
+        }
+        if self.fitted != Some(eye.look.revision) {
+            // A turned cloud stays turned when the next one is looked at.
+            let (frame, is_playing) = (self.view.frame, self.view.is_playing);
+            self.view.fit(&look.scene);
+            if self.fitted.is_some() {
+                (self.view.frame, self.view.is_playing) = (frame, is_playing);
+            }
+            self.fitted = Some(eye.look.revision);
+        }
+    }
+
+    /// To another sample.
+    fn walk(&mut self, by: isize) {
+        let samples = self.eyes.first().and_then(|eye| eye.inspector.last()).map_or(0, |i| i.about().samples);
+        self.index = self.index.saturating_add_signed(by).min(samples.saturating_sub(1));
+    }
+
+    fn play(&mut self) {
+        let frames = self.eyes.first().and_then(Eye::seen).map_or(1, |look| look.scene.frames());
+        self.view.toggle(frames);
+    }
+
+    /// Keys that no widget claims.
+    fn keys(&mut self, context: &Context) {
+        let is_typing = context.egui_wants_keyboard_input() && !self.has_stage_focus(context);
+        if is_typing || context.any_popup_open() {
+            return;
+        }
+        let pressed = |key| context.input(|input| input.modifiers.is_none() && input.key_pressed(key));
+        let digits = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
+        for (key, (mode, ..)) in digits.into_iter().zip(Mode::ALL) {
+            if pressed(key) {
+                self.options.mode = mode;
+            }
+        }
+        for (key, (part, ..)) in [Key::C, Key::T, Key::X].into_iter().zip(Part::ALL) {
+            if pressed(key) {
+                (self.part, self.options.mode) = (part, Mode::WhatIf);
+            }
+        }
+        if pressed(Key::Enter) && self.options.mode == Mode::WhatIf {
+            self.painted.put(self.token, self.part);
+        }
+        for (key, by) in [(Key::N, 1), (Key::P, -1)] {
+            if pressed(key) {
+                self.walk(by);
+            }
+        }
+        let frames = self.eyes.first().and_then(Eye::seen).map_or(1, |look| look.scene.frames());
+        for (key, by) in [(Key::Comma, -1), (Key::Period, 1)] {
+            if pressed(key) {
+                self.view.step(by, frames);
+            }
+        }
+        if pressed(Key::Space) {
+            self.view.toggle(frames);
+        }
+        if pressed(Key::F) {
+            self.fitted = None;
+        }
     }
 }
