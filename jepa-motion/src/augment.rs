@@ -121,9 +121,8 @@ fn blur(pixels: &mut [f32], size: usize, deviation: f32) {
         for (at, v) in pixels.iter_mut().enumerate() {
             let place = at / step % size;
             let read = |other: usize| before[at + step * other - step * place];
-            let sides = (1..=reach).map(|i| {
-                weights[i] * (read(place.saturating_sub(i)) + read((place + i).min(size - 1)))
-            });
+            let sides =
+                (1..=reach).map(|i| weights[i] * (read(place.saturating_sub(i)) + read((place + i).min(size - 1))));
             *v = (weights[0] * before[at] + sides.sum::<f32>()) / sum;
         }
     }

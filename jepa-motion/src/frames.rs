@@ -99,7 +99,7 @@ fn resized(picture: &Picture, area: Area, size: [usize; 2]) -> Vec<f32> {
         return unit;
     }
     let taps = taps(area.columns, size[1]);
-    let mut across = Vec::with_capacity(3 * area.rows * size[1]);
+    let mut across: Vec<f32> = Vec::with_capacity(3 * area.rows * size[1]);
     for row in unit.chunks_exact(3 * area.columns) {
         for (first, weights) in &taps {
             for channel in 0..3 {
@@ -128,8 +128,7 @@ fn taps(from: usize, to: usize) -> Vec<(usize, Vec<f32>)> {
         let centre = (i as f32 + 0.5) * scale - 0.5;
         let first = (centre - reach).ceil().max(0.0) as usize;
         let last = ((centre + reach).floor() as usize).min(from - 1);
-        let weights: Vec<f32> =
-            (first..=last).map(|j| (1.0 - (j as f32 - centre).abs() / reach).max(0.0)).collect();
+        let weights: Vec<f32> = (first..=last).map(|j| (1.0 - (j as f32 - centre).abs() / reach).max(0.0)).collect();
         let sum: f32 = weights.iter().sum();
         (first, weights.into_iter().map(|w| w / sum).collect())
     };

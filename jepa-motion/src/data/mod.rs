@@ -62,7 +62,8 @@ pub fn open(spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Fra
     };
     match std::fs::metadata(path) {
         Err(error) => {
-            let problem = format!("`{}` cannot be read: {error}; known formats: {}", path.display(), FORMATS.join(", "));
+            let problem =
+                format!("`{}` cannot be read: {error}; known formats: {}", path.display(), FORMATS.join(", "));
             return Err(Error::data(&spec.text, problem));
         }
         Ok(found) if !found.is_dir() => {

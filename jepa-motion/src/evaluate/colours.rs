@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn flows_have_the_recorded_colours_and_unknown_ones_none() {
-        let values = vec![[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0], [0.5, 0.5], [3.0, 4.0], [-2.0, 2.0], [0.0; 2]];
+        let values =
+            vec![[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0], [0.5, 0.5], [3.0, 4.0], [-2.0, 2.0], [0.0; 2]];
         let flow = Flow::whole(4, 2, values).unwrap();
         let expected = [
             [255, 204, 204],

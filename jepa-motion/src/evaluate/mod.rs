@@ -84,9 +84,9 @@ pub fn evaluate(
                 Ok(pair) => Some((*index, pair)),
                 Err(_) => None,
             });
-            let (places, pairs): (Vec<usize>, Vec<FramePair>) =
-                read.filter(|(_, pair)| pair.truth().is_some()).unzip();
-            let flows = estimators.iter().map(|(_, estimator)| by_size(*estimator, &pairs)).collect::<Result<Vec<_>>>()?;
+            let (places, pairs): (Vec<usize>, Vec<FramePair>) = read.filter(|(_, pair)| pair.truth().is_some()).unzip();
+            let flows =
+                estimators.iter().map(|(_, estimator)| by_size(*estimator, &pairs)).collect::<Result<Vec<_>>>()?;
             Ok((places, pairs, flows, indices.len()))
         })?;
         for (places, pairs, flows, tried) in measured {
@@ -105,7 +105,8 @@ pub fn evaluate(
         }
     }
     if count == 0 {
-        let problem = "no pair of it has a true flow to compare with; `builtin` has, and so have layouts with flow files";
+        let problem =
+            "no pair of it has a true flow to compare with; `builtin` has, and so have layouts with flow files";
         return Err(Error::data(source.describe(), problem));
     }
     let rows = estimators.iter().zip(scores).map(|((name, _), scores)| Row { name: name.clone(), scores }).collect();

@@ -80,7 +80,8 @@ impl MotionBatch {
     /// A training batch: two `frames` a pair, and two views of every picture.
     pub fn new(pairs: usize, frames: Pictures, views: Pictures) -> Result<Self> {
         if frames.each != 2 || views.each == 0 || views.each % 2 == 1 {
-            let problem = format!("{} frames and {} views a pair; expected 2 and an even number", frames.each, views.each);
+            let problem =
+                format!("{} frames and {} views a pair; expected 2 and an even number", frames.each, views.each);
             return Err(Error::Engine(problem));
         }
         Self::checked(Self { pairs, frames, views: Some(views) })

@@ -52,7 +52,12 @@ impl Expander {
     }
 
     /// Both views, and what the normalisations met on average, by the paths of their layers below `place`.
-    pub fn both(&self, views: [Tensor<2>; 2], step: &Step, place: &str) -> ([Tensor<2>; 2], Vec<(String, BatchStatistics)>) {
+    pub fn both(
+        &self,
+        views: [Tensor<2>; 2],
+        step: &Step,
+        place: &str,
+    ) -> ([Tensor<2>; 2], Vec<(String, BatchStatistics)>) {
         let [(a, met_a), (b, met_b)] = views.map(|view| self.forward(view, step));
         let mean = |(i, (a, b)): (usize, (Option<BatchStatistics>, Option<BatchStatistics>))| {
             let (a, b) = (a?, b?);

@@ -138,12 +138,10 @@ pub struct FlowEstimator {
 impl FlowEstimator {
     /// Fresh networks.
     pub fn new(init: &mut Init, config: &FlowConfig, pyramid: &PyramidConfig) -> Self {
-        let conv = |init: &mut Init, inputs, outputs, dilation| {
-            Conv::new(init, inputs, outputs, Window::same(3, dilation))
-        };
-        let point = |init: &mut Init, level| {
-            Conv::new(init, pyramid.width(level), config.projection, Window::same(1, 1))
-        };
+        let conv =
+            |init: &mut Init, inputs, outputs, dilation| Conv::new(init, inputs, outputs, Window::same(3, dilation));
+        let point =
+            |init: &mut Init, level| Conv::new(init, pyramid.width(level), config.projection, Window::same(1, 1));
         let (inputs, widths) = (config.inputs(), config.estimator);
         let context = config.context_inputs();
         Self {

@@ -110,11 +110,8 @@ impl Jepa for MotionNetworks {
         let content = batch.upload_views(&step.device).map(|views| self.content(&views, step));
         let (seen, mut forward) = content.map_or_else(Default::default, |c| (Some(c.context), c.forward));
         let moving = step.number as f64 > self.loss.start * step.total as f64;
-        let first = if moving {
-            self.motion(target, &batch.upload_frames(&step.device), step, &mut forward)
-        } else {
-            None
-        };
+        let first =
+            if moving { self.motion(target, &batch.upload_frames(&step.device), step, &mut forward) } else { None };
         // s_x: features of frame t, and of the pictures' first views; a row a picture.
         let context = match (seen, first) {
             (Some(seen), Some(first)) => {

@@ -22,8 +22,8 @@ mod warp;
 pub use convolve::{Window, convolve};
 pub use cost::cost_volume;
 pub use depthwise::depthwise;
-pub use warp::warp;
 pub(crate) use warp::places;
+pub use warp::warp;
 
 #[cfg(test)]
 mod tests {

@@ -50,11 +50,7 @@ pub(super) fn run<P: Passes, const A: usize, const B: usize, const D: usize>(
     let (a, b) = (tracked(a)?, tracked(b)?);
     let [own_a, own_b] = [&a, &b].map(|t| contiguous(t.primitive().clone()));
     let y = shaped(passes.forward(values(&own_a), values(&own_b)), passes.shape());
-    let y = match Graph::<P>(PhantomData)
-        .prepare::<NoCheckpointing>([a.node(), b.node()])
-        .compute_bound()
-        .stateful()
-    {
+    let y = match Graph::<P>(PhantomData).prepare::<NoCheckpointing>([a.node(), b.node()]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish((own_a, own_b, passes), y),
         OpsKind::UnTracked(prep) => prep.finish(y),
     };

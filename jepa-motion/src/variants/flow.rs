@@ -33,8 +33,8 @@ fn run(networks: &Networks<McJepa>, beside: &[Rival<McJepa>], data: Option<&str>
     };
     let (trained, untrained) = (eyes(networks, &networks.student), eyes(networks, &networks.untrained));
     let others: Vec<Eyes<'_>> = beside.iter().map(|(_, other)| eyes(other, &other.student)).collect();
-    let named = |name: &str, estimates: &'_ dyn Estimates| (name.to_owned(), estimates);
-    let mut all: Vec<(String, &dyn Estimates)> = vec![named("trained", &trained), named("untrained", &untrained)];
+    let mut all: Vec<(String, &dyn Estimates)> =
+        vec![("trained".to_owned(), &trained), ("untrained".to_owned(), &untrained)];
     all.extend(beside.iter().zip(&others).map(|((name, _), eyes)| (name.clone(), eyes as &dyn Estimates)));
     all.push(("no motion".to_owned(), &NoMotion));
     all.push(("mean true motion".to_owned(), &MeanMotion));

@@ -250,9 +250,8 @@ impl Variant for McJepa {
         let [rows, columns] = frames.size;
         let pixels = (rows * columns) as f64;
         let side = views.crop.size as f64;
-        let levels = (flow.finest..encoder.levels()).map(|level| {
-            2.0 * pixels / f64::from(1u32 << (2 * (level + 1))) * flow.work(encoder.width(level))
-        });
+        let levels = (flow.finest..encoder.levels())
+            .map(|level| 2.0 * pixels / f64::from(1u32 << (2 * (level + 1))) * flow.work(encoder.width(level)));
         let work = 2.0 * encoder.work() * (pixels + content.each as f64 * side * side) + levels.sum::<f64>();
         // Forward, and twice as much backward.
         3.0 * 2.0 * work

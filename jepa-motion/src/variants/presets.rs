@@ -113,13 +113,8 @@ fn scaled(steps: u64, batch: usize, size: usize, view: usize) -> RunConfig<McJep
 fn small() -> RunConfig<McJepaConfig> {
     let mut config = scaled(900, 8, 64, 48);
     config.model.content.expander = vec![128; 3];
-    config.model.encoder = PyramidConfig {
-        stem: 24,
-        widths: vec![32, 48, 64],
-        depths: vec![1, 1, 2],
-        layer_scale: 0.1,
-        eps: 1e-6,
-    };
+    config.model.encoder =
+        PyramidConfig { stem: 24, widths: vec![32, 48, 64], depths: vec![1, 1, 2], layer_scale: 0.1, eps: 1e-6 };
     config.model.flow = FlowConfig {
         radius: 4,
         projection: 24,

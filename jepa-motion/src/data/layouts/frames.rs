@@ -44,12 +44,8 @@ pub(super) fn sequence(folder: &Path) -> Result<Vec<PairFiles>> {
         let (name, number) = stem.split_at(stem.len() - digits);
         (name.to_owned(), number.parse::<u64>().unwrap_or(0), stem.clone())
     });
-    let pair = |pair: &[PathBuf]| PairFiles {
-        first: pair[0].clone(),
-        second: pair[1].clone(),
-        flow: None,
-        occlusion: None,
-    };
+    let pair =
+        |pair: &[PathBuf]| PairFiles { first: pair[0].clone(), second: pair[1].clone(), flow: None, occlusion: None };
     Ok(frames.windows(2).map(pair).collect())
 }
 

@@ -32,7 +32,8 @@ pub(crate) fn below(folder: &Path) -> Result<Vec<PairFiles>> {
     let here: HashSet<&PathBuf> = listing.files.iter().collect();
     let mut pairs = Vec::new();
     for first in listing.files.iter().filter(|path| formats::is_frame(path)) {
-        let (stem, extension) = (file::stem(first), first.extension().unwrap_or_default().to_string_lossy().into_owned());
+        let (stem, extension) =
+            (file::stem(first), first.extension().unwrap_or_default().to_string_lossy().into_owned());
         for [one, two] in ENDINGS {
             let Some(name) = stem.strip_suffix(one) else { continue };
             let second = folder.join(format!("{name}{two}.{extension}"));

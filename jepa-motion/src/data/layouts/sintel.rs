@@ -47,6 +47,7 @@ pub fn open(root: &Path, passes: &[&str], split: Split) -> Result<PairSource> {
     if pairs.is_empty() {
         return Err(Error::data(spec, format!("no scene below `training/{pass}` has two frames")));
     }
-    let about = format!("Sintel `{spec}`, {}, {} scenes; one scene in ten is held out", passes.join(" and "), names.len());
+    let about =
+        format!("Sintel `{spec}`, {}, {} scenes; one scene in ten is held out", passes.join(" and "), names.len());
     Ok(PairSource::new(about, pairs))
 }

@@ -66,10 +66,8 @@ impl Scene {
             let shape = if last { front } else { Shape::ALL[draw.below(Shape::ALL.len())] };
             let (radius, spread) = if last { ([0.25, 0.36], 0.2) } else { ([0.14, 0.28], 0.4) };
             let radius = height * draw.between(radius[0], radius[1]);
-            let centre = [
-                middle[0] + width * draw.between(-spread, spread),
-                middle[1] + height * draw.between(-spread, spread),
-            ];
+            let centre =
+                [middle[0] + width * draw.between(-spread, spread), middle[1] + height * draw.between(-spread, spread)];
             let turned = draw.between(0.0, std::f32::consts::TAU);
             let within = Affine::about([0.0; 2], turned, radius, centre).inverse();
             let length = if draw.uniform() < 0.2 { draw.between(4.0, 9.0) } else { draw.between(0.0, 5.0) };

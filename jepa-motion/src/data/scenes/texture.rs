@@ -29,16 +29,8 @@ pub enum Kind {
 
 impl Kind {
     /// All of them; their order is that of the classes.
-    pub const ALL: [Self; 8] = [
-        Self::Clouds,
-        Self::Marble,
-        Self::Wood,
-        Self::Bricks,
-        Self::Checks,
-        Self::Dots,
-        Self::Stripes,
-        Self::Cells,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Clouds, Self::Marble, Self::Wood, Self::Bricks, Self::Checks, Self::Dots, Self::Stripes, Self::Cells];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
