@@ -199,7 +199,7 @@ fn every_unusable_specification_says_what_is_wrong_with_it() {
         };
         assert!(error.contains(expected), "{text}: {error}");
     }
-    let [train, test] = ["builtin", "builtin-shapes"]
-        .map(|text| open(&DataSpec::parse(text, FORMATS), Split::Train).unwrap());
+    let [train, test] =
+        ["builtin", "builtin-shapes"].map(|text| open(&DataSpec::parse(text, FORMATS), Split::Train).unwrap());
     assert!(train.describe().contains("synthetic") && test.describe().contains("shape in front"));
 }

@@ -104,12 +104,8 @@ impl Small {
 }
 
 fn objective() -> Objective {
-    Objective::new(&ObjectiveConfig {
-        distance: DistanceConfig::L2,
-        normalise_targets: None,
-        regularisers: Vec::new(),
-    })
-    .unwrap()
+    Objective::new(&ObjectiveConfig { distance: DistanceConfig::L2, normalise_targets: None, regularisers: Vec::new() })
+        .unwrap()
 }
 
 #[test]

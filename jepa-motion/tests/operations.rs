@@ -54,9 +54,8 @@ fn the_cost_volume_has_the_recorded_81_channels_and_gradients() {
     assert!(recorded.difference("cost.of_a", of_a).unwrap() < CLOSE);
     assert!(recorded.difference("cost.of_b", of_b).unwrap() < CLOSE);
     // Control: columns of displacements outer instead of rows.
-    let (y, _, _) = run(inputs(), |a, b| {
-        cost_volume(a, b, [6, 9], 4).reshape([2, 54, 9, 9]).swap_dims(2, 3).reshape([2, 54, 81])
-    });
+    let (y, _, _) =
+        run(inputs(), |a, b| cost_volume(a, b, [6, 9], 4).reshape([2, 54, 9, 9]).swap_dims(2, 3).reshape([2, 54, 81]));
     assert!(recorded.difference("cost.y", y).unwrap() > 0.1);
 }
 

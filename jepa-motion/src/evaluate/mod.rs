@@ -13,8 +13,6 @@ mod scores;
 pub use report::{Report, Row};
 pub use scores::{Errors, Scores};
 
-use std::fmt;
-
 use jepa_core::data::Source;
 use jepa_core::error::{Error, Result};
 use jepa_core::train::Replicas;
@@ -32,12 +30,6 @@ const CHUNK: usize = 8;
 pub trait Estimates: Sync {
     /// The flows of the first frames, each of its pair's size.
     fn flows(&self, pairs: &[FramePair]) -> Result<Vec<Flow>>;
-}
-
-impl fmt::Debug for dyn Estimates + '_ {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an estimator of flow")
-    }
 }
 
 /// No motion at all: what every network has to beat.

@@ -32,6 +32,11 @@ impl Conv {
         Self { weight, bias: init.bias(fan_in, outputs), window }
     }
 
+    /// The same with its weights times `factor`.
+    pub(super) fn scaled(self, factor: f64) -> Self {
+        Self { weight: self.weight.map(|weight| weight * factor), ..self }
+    }
+
     /// The convolution with its bias.
     pub fn forward(&self, x: &Map) -> Map {
         let (y, size) = ops::convolve(x.values.clone(), self.weight.val(), x.size, self.window);

@@ -15,6 +15,9 @@ use crate::pyramid::Map;
 
 /// Distances between the taps of the context network's filters, by layer.
 const DILATIONS: [usize; 6] = [1, 2, 4, 8, 16, 1];
+/// Factor of the first weights of what changes the flow: it begins next to nothing, and every level doubles the one
+/// before.
+const FIRST: f64 = 0.02;
 /// Largest radius of the cost volume, and most channels of a layer.
 const MOST: [usize; 2] = [8, 4096];
 
@@ -152,11 +155,11 @@ impl FlowEstimator {
                 conv3: conv(init, inputs[2], widths[2], 1),
                 conv4: conv(init, inputs[3], widths[3], 1),
                 conv5: conv(init, inputs[4], widths[4], 1),
-                predict: conv(init, widths[3] + widths[4], 2, 1),
+                predict: conv(init, widths[3] + widths[4], 2, 1).scaled(FIRST),
             },
             context: Context {
                 layers: (0..6).map(|i| conv(init, context[i], config.context[i], DILATIONS[i])).collect(),
-                predict: conv(init, config.context[5], 2, 1),
+                predict: conv(init, config.context[5], 2, 1).scaled(FIRST),
             },
             radius: config.radius,
             finest: config.finest,

@@ -18,6 +18,9 @@ use crate::network::{FlowConfig, PyramidConfig};
 /// Steps of an epoch: ImageNet's 1,281,167 pictures, 384 a step.
 const EPOCH: u64 = 3336;
 
+/// VICReg's factor of the variance, and of the invariance.
+const VARIANCE: f64 = 25.0;
+
 /// The published recipe, as far as it is known; see the variant's page for what is recalled and what is ours.
 fn paper() -> RunConfig<McJepaConfig> {
     let term = |term, weight| WeightedRegulariser { term, weight, on: Role::Predicted, against: None };
@@ -47,7 +50,7 @@ fn paper() -> RunConfig<McJepaConfig> {
             distance: DistanceConfig::L2,
             normalise_targets: None,
             regularisers: vec![
-                term(RegulariserConfig::Variance(Variance::default()), 25.0),
+                term(RegulariserConfig::Variance(Variance::default()), VARIANCE),
                 term(RegulariserConfig::Covariance(Covariance::default()), 1.0),
             ],
         },
@@ -58,7 +61,7 @@ fn paper() -> RunConfig<McJepaConfig> {
             views: ViewConfig::vicreg(224),
             content: ContentConfig {
                 expander: vec![8192; 3],
-                invariance: 25.0,
+                invariance: VARIANCE,
                 pictures: Some("imagenet/train".into()),
                 each: 48,
             },
@@ -105,6 +108,11 @@ fn scaled(steps: u64, batch: usize, size: usize, view: usize) -> RunConfig<McJep
     };
     model.content.pictures = None;
     model.content.each = 1;
+    // VICReg's proportions with invariance and variance at 1, so that a short run is not all content.
+    model.content.invariance /= VARIANCE;
+    for regulariser in &mut config.objective.regularisers {
+        regulariser.weight /= VARIANCE;
+    }
     model.init = InitScheme::FanIn;
     config
 }
