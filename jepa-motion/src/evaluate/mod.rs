@@ -60,14 +60,23 @@ impl Estimates for MeanMotion {
     }
 }
 
+/// What was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// Errors.
+    pub report: Report,
+    /// The first few pairs drawn: names and PNG files.
+    pub pictures: Vec<(String, Vec<u8>)>,
+}
+
 /// Measures `estimators`, by name, on the pairs of `source` whose flow is known, and draws the first few.
 pub fn evaluate(
     source: &dyn Source<Sample = FramePair>,
     estimators: &[(String, &dyn Estimates)],
     workers: &Replicas,
-) -> Result<(Report, Vec<(String, Vec<u8>)>)> {
+) -> Result<Measured> {
     let mut scores: Vec<Scores> = vec![Scores::default(); estimators.len()];
-    let (mut files, mut left_out, mut count) = (Vec::new(), 0, 0);
+    let (mut pictures, mut left_out, mut count) = (Vec::new(), 0, 0);
     let indices: Vec<usize> = (0..source.len().min(MOST)).collect();
     for round in indices.chunks(CHUNK * workers.count()) {
         // Each worker reads and measures its own; scores are added up in order.
@@ -90,7 +99,7 @@ pub fn evaluate(
                 }
                 if count < PICTURES {
                     let drawn: Vec<&Flow> = flows.iter().map(|flows| &flows[at]).collect();
-                    files.push((format!("pair-{place:04}.png"), colours::sheet(pair, &truth.flow, &drawn)?));
+                    pictures.push((format!("pair-{place:04}.png"), colours::sheet(pair, &truth.flow, &drawn)?));
                 }
                 count += 1;
             }
@@ -102,7 +111,7 @@ pub fn evaluate(
         return Err(Error::data(source.describe(), problem));
     }
     let rows = estimators.iter().zip(scores).map(|((name, _), scores)| Row { name: name.clone(), scores }).collect();
-    Ok((Report { data: source.describe(), pairs: count, left_out, rows }, files))
+    Ok(Measured { report: Report { data: source.describe(), pairs: count, left_out, rows }, pictures })
 }
 
 /// Flows of pairs of any sizes, one call for each run of one size.
@@ -168,10 +177,10 @@ mod tests {
         let named = |name: &str, estimator: &'static dyn Estimates| (name.to_owned(), estimator);
         let estimators = [named("truth", &Oracle), named("no motion", &NoMotion), named("mean motion", &MeanMotion)];
         let run = |workers| evaluate(&source, &estimators, &Replicas::new(workers).unwrap()).unwrap();
-        let (report, files) = run(1);
-        assert_eq!(report, run(2).0);
+        let Measured { report, pictures } = run(1);
+        assert_eq!(report, run(2).report);
         let errors = |row: usize| report.rows[row].scores.all();
-        assert_eq!((report.pairs, files.len(), errors(0).epe, errors(0).f1), (12, PICTURES, 0.0, 0.0));
+        assert_eq!((report.pairs, pictures.len(), errors(0).epe, errors(0).f1), (12, PICTURES, 0.0, 0.0));
         assert!(errors(1).epe > 1.0 && errors(2).epe < errors(1).epe, "{report}");
         let (visible, occluded) = (report.rows[1].scores.visible().unwrap(), report.rows[1].scores.occluded().unwrap());
         assert!(occluded.epe > visible.epe, "what moves far is what is hidden: {report}");

@@ -9,7 +9,7 @@ use jepa_core::train::{Replicas, default_replicas};
 
 use super::mc_jepa::McJepa;
 use crate::data::{self, FORMATS, Flow, FramePair};
-use crate::evaluate::{self, Estimates, MeanMotion, NoMotion};
+use crate::evaluate::{self, Estimates, MeanMotion, Measured, NoMotion};
 use crate::frames;
 use crate::network::{MotionBatch, MotionNetworks, Pictures};
 
@@ -39,8 +39,8 @@ fn run(networks: &Networks<McJepa>, beside: &[Rival<McJepa>], data: Option<&str>
     all.push(("no motion".to_owned(), &NoMotion));
     all.push(("mean true motion".to_owned(), &MeanMotion));
     let workers = Replicas::new(default_replicas(&networks.engine))?;
-    let (report, files) = evaluate::evaluate(source.as_ref(), &all, &workers)?;
-    Ok(Evaluated { text: report.to_string(), figures: report.figures(), files })
+    let Measured { report, pictures } = evaluate::evaluate(source.as_ref(), &all, &workers)?;
+    Ok(Evaluated { text: report.to_string(), figures: report.figures(), files: pictures })
 }
 
 /// Networks that look at pairs of frames of any size.
