@@ -127,6 +127,8 @@ pub struct Forward {
     pub terms: Vec<(&'static str, Tensor<1>)>,
     /// Statistics that batch normalisations met, by the path of the layer: their running figures follow them.
     pub statistics: Vec<(String, BatchStatistics)>,
+    /// Factor of the energy beside the other terms, where a variant learns several things at once; absent: 1.
+    pub energy_weight: Option<f64>,
 }
 
 impl Forward {

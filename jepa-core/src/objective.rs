@@ -198,7 +198,7 @@ impl Objective {
 
     /// The energy of this forward pass, without the terms that need statistics of the whole batch.
     pub fn energy(&self, forward: Forward, memory: &Memory) -> Result<Loss> {
-        let Forward { pairs, terms: own, .. } = forward;
+        let Forward { pairs, terms: own, energy_weight, .. } = forward;
         let count = pairs.len().max(1) as f64;
         let mut energies = pairs.into_iter().map(|pair| {
             let target = match self.config.normalise_targets {
@@ -209,7 +209,8 @@ impl Objective {
         });
         let mut terms = Vec::new();
         if let Some(first) = energies.next() {
-            terms.push(("energy", energies.fold(first, |sum, e| sum + e) / count));
+            let energy = energies.fold(first, |sum, e| sum + e) / count;
+            terms.push(("energy", energy_weight.map_or_else(|| energy.clone(), |weight| energy.clone() * weight)));
         }
         terms.extend(own);
         let total = terms.iter().map(|(_, t)| t.clone()).reduce(|a, b| a + b);

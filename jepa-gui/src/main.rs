@@ -9,6 +9,7 @@ use jepa_gui::workspace::Workspace;
 
 // The modality crates: naming them links them, linking them registers their variants.
 use jepa_image as _;
+use jepa_motion as _;
 use jepa_point as _;
 use jepa_skeleton as _;
 use jepa_video as _;

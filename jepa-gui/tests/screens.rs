@@ -12,6 +12,7 @@ use jepa_gui::runs::Program;
 use jepa_gui::screens::ScreenId;
 
 use jepa_image as _;
+use jepa_motion as _;
 use jepa_point as _;
 use jepa_skeleton as _;
 use jepa_video as _;

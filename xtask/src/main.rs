@@ -11,6 +11,7 @@ use commands::Command;
 
 // The modality crates: naming them links them, linking them registers their variants.
 use jepa_image as _;
+use jepa_motion as _;
 use jepa_point as _;
 use jepa_skeleton as _;
 use jepa_video as _;

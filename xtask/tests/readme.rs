@@ -2,6 +2,7 @@
 
 use jepa_core::plugin::{Table, variants};
 use jepa_image as _;
+use jepa_motion as _;
 use jepa_point as _;
 use jepa_skeleton as _;
 use jepa_video as _;

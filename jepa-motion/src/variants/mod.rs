@@ -1,0 +1,6 @@
+//! One variant a file.
+
+mod flow;
+mod presets;
+
+pub mod mc_jepa;
