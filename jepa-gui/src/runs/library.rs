@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use jepa_core::runlog::{self, RunInfo, RunState};
 
-use super::holder;
+use super::{Latest, holder};
 
 /// How a run stands, as far as can be seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +59,8 @@ pub struct RunSummary {
     pub standing: Standing,
     /// `config.toml`; empty when it cannot be read.
     pub config: String,
+    /// Where it is.
+    pub latest: Option<Latest>,
 }
 
 /// The runs that are known, newest first.
@@ -125,8 +127,18 @@ impl Library {
     }
 }
 
-/// What was read of a run, valid while its two files have not changed.
-type Cache = BTreeMap<PathBuf, (Option<SystemTime>, RunInfo, String)>;
+/// What was read of runs.
+type Cache = BTreeMap<PathBuf, Known>;
+
+/// What was read of a run: its two files, valid while they have not changed, and its log, while it has not grown.
+#[derive(Debug, Clone)]
+struct Known {
+    changed: Option<SystemTime>,
+    info: RunInfo,
+    config: String,
+    logged: u64,
+    latest: Option<Latest>,
+}
 
 fn list(folder: &Path, cache: &mut Cache) -> (Vec<RunSummary>, Option<String>) {
     let entries = match std::fs::read_dir(folder) {
@@ -142,16 +154,21 @@ fn list(folder: &Path, cache: &mut Cache) -> (Vec<RunSummary>, Option<String>) {
 
 fn summary(path: &Path, cache: &mut Cache) -> Option<RunSummary> {
     let changed = std::fs::metadata(path.join("run.json")).ok()?.modified().ok();
-    let known = cache.get(path).filter(|(at, ..)| at.is_some() && *at == changed);
-    let (info, config) = match known {
-        Some((_, info, config)) => (info.clone(), config.clone()),
+    let mut known = match cache.remove(path).filter(|known| known.changed.is_some() && known.changed == changed) {
+        Some(known) => known,
         None => {
             let info = runlog::read_info(path).ok()?;
             let config = std::fs::read_to_string(path.join("config.toml")).unwrap_or_default();
-            cache.insert(path.to_owned(), (changed, info.clone(), config.clone()));
-            (info, config)
+            Known { changed, info, config, logged: 0, latest: None }
         }
     };
+    let log = path.join("events.jsonl");
+    let logged = std::fs::metadata(&log).map_or(0, |log| log.len());
+    if logged != known.logged {
+        (known.logged, known.latest) = (logged, Latest::read(&log));
+    }
+    let Known { info, config, latest, .. } = known.clone();
+    cache.insert(path.to_owned(), known);
     let standing = match info.state {
         RunState::Running if holder(path).is_some() || recently_written(path) => Standing::Running,
         RunState::Running => Standing::Died,
@@ -160,7 +177,7 @@ fn summary(path: &Path, cache: &mut Cache) -> Option<RunSummary> {
         RunState::Failed => Standing::Failed,
         RunState::Imported => Standing::Imported,
     };
-    Some(RunSummary { name: crate::shared::name_of(path), path: path.to_owned(), info, standing, config })
+    Some(RunSummary { name: crate::shared::name_of(path), path: path.to_owned(), info, standing, config, latest })
 }
 
 /// Where the holder of a lock is not known, a log that grew in the last minute means somebody is there.

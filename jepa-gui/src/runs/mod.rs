@@ -8,6 +8,7 @@ mod curve;
 mod follower;
 mod history;
 mod holder;
+mod latest;
 mod library;
 mod tail;
 
@@ -18,5 +19,6 @@ pub use curve::{Range, decimate, smooth};
 pub use follower::{Follower, Followers, Reading};
 pub use history::{CollapseAt, History, Level, LogLine, Probed};
 pub use holder::holder;
+pub use latest::Latest;
 pub use library::{Library, RunSummary, Standing};
 pub use tail::{Found, Tail};

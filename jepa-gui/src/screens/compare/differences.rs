@@ -55,7 +55,14 @@ mod tests {
             command: vec![],
             started: 0,
         };
-        RunSummary { path: "r".into(), name: "r".into(), info, standing: Standing::Finished, config: config.into() }
+        RunSummary {
+            path: "r".into(),
+            name: "r".into(),
+            info,
+            standing: Standing::Finished,
+            config: config.into(),
+            latest: None,
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl Compare {
         let mut builder = TableBuilder::new(ui)
             .striped(true)
             .id_salt("runs")
+            .cell_layout(egui::Layout::left_to_right(egui::Align::Center))
             .column(Column::exact(26.0))
             .column(Column::initial(190.0).resizable(true).clip(true))
             .columns(Column::initial(78.0).resizable(true).clip(true), 5)
@@ -141,10 +142,10 @@ impl Compare {
                 let run = &heads[row.index()];
                 let place = compared.iter().position(|r| r.path == run.path);
                 let color = shared.run_color(&run.path);
-                let known = shared.followers.get(&run.path).map(|f| &f.history);
-                let step = known.map_or("–".into(), |h| h.step().to_string());
-                let loss = known.and_then(|h| h.last("loss")).map_or("–".into(), |v| widgets::number(f64::from(v)));
-                let knn = known.and_then(|h| h.probes.last()?.table.rows.first().map(|r| format!("{:.1}", r.knn)));
+                let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+                let step = or_dash(run.latest.map(|latest| latest.step.to_string()));
+                let loss = or_dash(run.latest.and_then(|latest| latest.loss).map(widgets::figure));
+                let knn = or_dash(run.latest.and_then(|latest| latest.knn).map(|knn| format!("{knn:.1}")));
                 let tags = shared.workspace.content.tags.get(&run.name).map(|t| t.join(", ")).unwrap_or_default();
                 row.col(|ui| {
                     let mut on = place.is_some();
@@ -169,7 +170,7 @@ impl Compare {
                 row.col(|ui| drop(ui.label(&run.info.variant)));
                 row.col(|ui| drop(ui.label(step)));
                 row.col(|ui| drop(ui.label(loss)));
-                row.col(|ui| drop(ui.label(knn.unwrap_or_else(|| "–".into()))));
+                row.col(|ui| drop(ui.label(knn)));
                 row.col(|ui| drop(ui.label(tags)));
                 for (_, values) in &keys {
                     row.col(|ui| {

@@ -97,6 +97,16 @@ impl Form {
         Self { steps: checkpoints(&run), run: Some(run), step: part.step, data: part.data, is_test: false }
     }
 
+    /// Read anew, with what was chosen before for the same run; who had the newest checkpoint has it again.
+    fn after(self, before: &Self) -> Self {
+        if before.run != self.run || before.steps.is_empty() && before.data.is_empty() {
+            return self;
+        }
+        let chosen = before.step.filter(|step| before.steps.last() != Some(step) && self.steps.contains(step));
+        let (data, is_test) = (before.data.clone(), before.is_test);
+        Self { step: chosen.or(self.step), data, is_test, ..self }
+    }
+
     fn part(&self) -> Option<RunPart> {
         let split = if self.is_test { "test" } else { "train" };
         Some(RunPart { run: self.run.clone()?, step: self.step, data: self.data.trim().to_owned(), split })
@@ -117,6 +127,8 @@ pub struct Embeddings {
     form: Form,
     /// Looks for the checkpoints of a run.
     reading: Option<Job<Form>>,
+    /// The newest checkpoint that its log told of when it was last looked for.
+    announced: Option<u64>,
     /// A file is being chosen, for the first map or for the second.
     choosing: Option<(usize, Job<Option<PathBuf>>)>,
     /// Which map keys and the film act on.
@@ -241,14 +253,21 @@ impl Embeddings {
     /// The run in focus elsewhere in the app is what the form is about.
     fn follow_focus(&mut self, context: &Context, shared: &Shared) {
         if let Some(run) = shared.selection.run.clone().filter(|run| self.form.run.as_ref() != Some(run)) {
-            self.form.run = Some(run);
+            self.form = Form { run: Some(run), ..Form::default() };
+            self.read_form(context);
+        }
+        // A run that trains writes checkpoints while the screen is open.
+        let follower = self.form.run.as_ref().and_then(|run| shared.followers.get(run));
+        let newest = follower.and_then(|f| f.history.checkpoints.last()).map(|(step, _)| *step);
+        if newest != self.announced && self.reading.is_none() {
+            self.announced = newest;
             self.read_form(context);
         }
         if let Some(Update::Partial(form) | Update::Done(form)) = self.reading.as_mut().and_then(Job::poll) {
             self.reading = None;
             // A run whose features were embedded before is shown at once, when nothing else is.
             let is_cached = form.part().is_some_and(|part| part.cache().is_file());
-            self.form = form;
+            self.form = form.after(&self.form);
             if is_cached && self.sides.is_empty() {
                 self.open_form(0, context, shared);
             }

@@ -106,7 +106,7 @@ impl Embeddings {
             }
         });
         if let Some(run) = other {
-            self.form.run = Some(run.clone());
+            self.form = super::Form { run: Some(run.clone()), ..super::Form::default() };
             shared.selection.run = Some(run);
             self.read_form(&context);
         }
