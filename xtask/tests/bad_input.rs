@@ -419,5 +419,5 @@ fn the_list_of_variants_is_one_json_object() {
     assert_eq!(ended.out.trim_end().lines().count(), 1);
     let ids: Vec<&str> =
         object["variants"].as_array().unwrap().iter().map(|v| v["description"]["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["c-jepa", "i-jepa", "point-jepa", "s-jepa", "v-jepa", "v-jepa-2"]);
+    assert_eq!(ids, ["c-jepa", "i-jepa", "pldm", "point-jepa", "s-jepa", "v-jepa", "v-jepa-2", "v-jepa-2-ac"]);
 }
