@@ -1,14 +1,16 @@
-//! V-JEPA 2-AC against numbers of the official predictor, whose weights and inputs follow a formula.
+//! V-JEPA 2-AC against the official code, whose weights and inputs follow a formula: printed numbers of a predictor, and a
+//! whole training step (`reference/v_jepa_2_ac.py`).
 
 #![allow(clippy::unwrap_used)]
 
 mod formula;
 
+use burn::module::Module as _;
 use burn::prelude::*;
-use formula::{filled, values};
+use formula::{filled, l2, recorded, tubelets, values};
 use jepa_core::checkpoint::{Foreign, Named, named};
 use jepa_core::host;
-use jepa_core::nn::{Init, InitScheme, PredictorConfig, RotaryForm, normalise};
+use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryForm, normalise, params};
 use jepa_core::planning::WorldModel as _;
 use jepa_core::plugin::Variant as _;
 use jepa_video::action::{Foresight, Kinematics, Seen};
@@ -53,6 +55,13 @@ fn forced(predictor: &ActionPredictor, features: Tensor<3>) -> Tensor<3> {
     predictor.forward(features.narrow(1, 0, 3 * FRAME), actions(), states().narrow(1, 0, 3))
 }
 
+/// 96 wide, 2 deep with 4 heads, one frame at a time.
+fn encoder() -> VideoEncoder {
+    let config = EncoderConfig { width: WIDTH, depth: 2, heads: 4, mlp_ratio: 4.0, eps: 1e-6 };
+    let parts = formula::encoder_parts(formula::TILED, [1, 4, 4]);
+    filled(VideoEncoder::new(&mut init(), &config, &parts), "target.")
+}
+
 fn far(a: Tensor<3>, b: Tensor<3>) -> f64 {
     host::scalar((a - b).abs().max()).unwrap()
 }
@@ -88,14 +97,7 @@ fn the_predictor_has_the_printed_outputs_and_no_other_places_have() {
 #[test]
 fn both_losses_are_the_printed_ones() {
     let predictor = predictor(RotaryForm::Tiled);
-    let frozen = {
-        use jepa_video::network::EncoderParts;
-        let config = jepa_core::nn::EncoderConfig { width: WIDTH, depth: 1, heads: 2, mlp_ratio: 4.0, eps: 1e-6 };
-        let grid = [1, 4, 4];
-        let parts = EncoderParts { values: 1, ..formula::encoder_parts(formula::TILED, grid) };
-        VideoEncoder::new(&mut init(), &config, &parts)
-    };
-    let jepa = ActionJepa { frozen, predictor, rollout: 2 };
+    let jepa = ActionJepa { frozen: encoder(), predictor, rollout: 2 };
     let [forced, rolled] = jepa.predict(&features(), &batch(), &Device::flex());
     assert_eq!((forced.dims()[1], rolled.dims()[1]), (3 * FRAME, 2 * FRAME));
     let loss = |predicted: Tensor<3>| {
@@ -150,6 +152,71 @@ fn imagined_frames_are_those_of_a_rollout_with_states_that_follow_the_actions() 
     assert!(host::read(energy).unwrap().iter().all(|e| *e < 1e-6));
 }
 
+#[test]
+fn a_training_step_is_the_recorded_one_from_frames_and_poses_to_every_gradient() {
+    let recorded = recorded("v_jepa_2_ac.safetensors");
+    let (times, pixels) = (4, 64 * 64);
+    // Every frame twice: [2, 3, 4, 64, 64] to [2, 3, 8, 64, 64].
+    let planes = values("frames", 2 * 3 * times * pixels, 3f64.sqrt());
+    let held: Vec<f32> = planes.chunks(pixels).flat_map(|frame| [frame, frame].concat()).collect();
+    let video = tubelets(&held, [8, 64, 64], 2);
+    let mut poses = values("poses", 2 * times * 7, 1.0);
+    poses.chunks_mut(7).for_each(|pose| pose[6] = pose[6] / 2.0 + 0.5);
+
+    let kinematics = Kinematics::EndEffector;
+    let pose = |sample: usize, time: usize| &poses[(sample * times + time) * 7..][..7];
+    let actions: Vec<f32> = (0..2)
+        .flat_map(|sample| (0..3).map(move |time| (sample, time)))
+        .flat_map(|(sample, time)| kinematics.between(pose(sample, time), pose(sample, time + 1)))
+        .collect();
+    let close = |name: &str, found: &[f32]| {
+        let expected = recorded.values(name).unwrap();
+        let worst = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        assert!(found.len() == expected.len() && worst < 1e-5, "{name}: {worst}");
+    };
+    close("actions", &actions);
+    let moved: Vec<f32> =
+        (0..2).flat_map(|sample| kinematics.moved(pose(sample, 0), &actions[sample * 21..sample * 21 + 7])).collect();
+    close("moved", &moved);
+
+    let video = VideoBatch::new(video, 2, 1, [times, 4, 4], 3 * 2 * 256, Vec::new()).unwrap();
+    let batch = ActionBatch::new(video, actions, poses, 7).unwrap();
+    let parts = ActionParts { side: 4, encoder_width: WIDTH, action: 7, eps: 1e-6, form: RotaryForm::Tiled };
+    let config = PredictorConfig { width: 72, depth: 2, heads: 3 };
+    let predictor = filled(ActionPredictor::new(&mut init(), &config, &parts), "");
+    let jepa = ActionJepa { frozen: encoder(), predictor, rollout: 3 };
+    let device = Device::flex();
+    let features = batch.features(&jepa.frozen, &device);
+    assert!(recorded.difference("features", features.clone()).unwrap() < 1e-4);
+
+    let student = jepa.clone().train();
+    let [forced, rolled] = student.predict(&features, &batch, &device);
+    assert!(recorded.difference("forced", forced.clone().inner()).unwrap() < 1e-4);
+    assert!(recorded.difference("rolled", rolled.clone().inner()).unwrap() < 1e-4);
+    let loss = |x: Tensor<3>| {
+        let target = features.clone().narrow(1, FRAME, x.dims()[1]);
+        (x - target).abs().mean()
+    };
+    let total = loss(forced) + loss(rolled);
+    let expected = recorded.values("loss").unwrap();
+    assert!((host::scalar(total.clone().inner()).unwrap() - expected[2]).abs() < 1e-5);
+    let gradients = params::gradients(&student, &mut total.backward());
+    let names: Vec<String> = recorded.metadata("parameters").unwrap();
+    let norms = recorded.values("grad.l2").unwrap();
+    let mut compared = 0;
+    for (leaf, gradient) in params::leaves(&student).into_iter().zip(gradients) {
+        let Some(name) = leaf.path.strip_prefix("predictor.") else {
+            assert!(gradient.is_none(), "{} is frozen", leaf.path);
+            continue;
+        };
+        let at = names.iter().position(|known| known == name).unwrap();
+        let found = l2(&host::read(gradient.unwrap()).unwrap());
+        assert!((found - norms[at]).abs() < 1e-4 * norms[at].max(1e-2), "{name}: {found}, expected {}", norms[at]);
+        compared += 1;
+    }
+    assert_eq!(compared, names.len());
+}
+
 /// The weights of a tiny model under the names of an official file.
 fn official_file() -> (Named, ActionJepa) {
     let variant = VJepa2Ac::presets().into_iter().find(|p| p.name == "tiny").unwrap().config.model;
@@ -173,13 +240,8 @@ fn official_file() -> (Named, ActionJepa) {
 #[test]
 fn an_official_file_is_read_strictly() {
     let (tensors, model) = official_file();
-    let foreign = |tensors: Named| Foreign {
-        origin: "ac.pt".into(),
-        tensors,
-        config: None,
-        network: None,
-        heads: Some(2),
-    };
+    let foreign =
+        |tensors: Named| Foreign { origin: "ac.pt".into(), tensors, config: None, network: None, heads: Some(2) };
     let imported = VJepa2Ac::import(&foreign(tensors.clone())).unwrap();
     assert_eq!(imported.config.model.kinematics, Kinematics::Place);
     assert_eq!(imported.config.model.predictor.depth, 1);

@@ -25,13 +25,7 @@ fn run(variant: &str, out: &Path, data: Option<&str>) -> jepa_core::Result<Evalu
         plugin.train(&request, &mut Silent).unwrap();
     }
     let (path, data) = (out.to_owned(), data.map(str::to_owned));
-    plugin.evaluate(&EvaluateRequest {
-        path,
-        name: "planning".into(),
-        beside: Vec::new(),
-        data,
-        engine: Engine::cpu(),
-    })
+    plugin.evaluate(&EvaluateRequest { path, name: "planning".into(), beside: Vec::new(), data, engine: Engine::cpu() })
 }
 
 #[test]
@@ -48,7 +42,10 @@ fn the_world_model_is_measured_beside_truth_chance_and_an_untrained_one() {
         assert_eq!(row["episodes"].as_array().unwrap().len(), 2);
     }
     assert_eq!(found.figures["position"][0]["imagined"].as_array().unwrap().len(), 3);
-    assert_eq!(found.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["episode-0.png", "episode-1.png"]);
+    assert_eq!(
+        found.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["episode-0.png", "episode-1.png"]
+    );
     assert!(found.text.contains("success %") && found.text.contains("true states"));
     // The same run gives the same figures, but for times; another world gives others.
     let strip = |mut figures: serde_json::Value| {

@@ -240,7 +240,9 @@ mod tests {
             let moved = Kinematics::Place.moved(&pair[0], action);
             assert!(moved.iter().zip(&pair[1]).all(|(a, b)| (a - b).abs() < 1e-6 && b.abs() <= 1.0));
         }
-        assert_ne!(film.clip.frame(0), film.clip.frame(3));
+        // Some are stopped by a wall all the time; most move.
+        let moves = |index| source.read(index).is_ok_and(|film| film.clip.frame(0) != film.clip.frame(3));
+        assert!((0..20).filter(|index| moves(*index)).count() > 12);
         assert!(open("builtin", Kinematics::EndEffector).err().unwrap().to_string().contains("model.kinematics"));
     }
 

@@ -76,7 +76,7 @@ impl Task {
             Agent::Random => None,
         };
         let goal = match agent {
-            Agent::Latent(world, _, device) => Some(embed(world, &self.rooms, &[self.goal], device)),
+            Agent::Latent(world, _, device) => Some(embed(world, &[(self.rooms, self.goal)], device)),
             _ => None,
         };
         let mut attempt = Attempt { task: *self, path: vec![self.start], first_plan: Vec::new() };
@@ -85,7 +85,7 @@ impl Task {
             let left = config.steps + 1 - attempt.path.len();
             let plan = match (agent, &mut control) {
                 (Agent::Latent(world, _, device), Some((control, _))) => {
-                    let start = embed(world, &self.rooms, &[at], device);
+                    let start = embed(world, &[(self.rooms, at)], device);
                     let goal = goal.clone().unwrap_or_else(|| start.clone());
                     Some(control.plan(&Imagination { world, device }, &start, &goal, 1, left)?)
                 }
@@ -130,8 +130,8 @@ fn far(a: Place, b: Place) -> f32 {
 }
 
 /// Embeddings of an agent at places: [places, width].
-pub(super) fn embed(world: &WorldJepa, rooms: &Rooms, places: &[Place], device: &Device) -> Tensor<2> {
-    let values: Vec<f32> = places.iter().flat_map(|at| rooms.seen(*at)).collect();
+pub(super) fn embed(world: &WorldJepa, places: &[(Rooms, Place)], device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = places.iter().flat_map(|(rooms, at)| rooms.seen(*at)).collect();
     let pictures = Tensor::from_data(TensorData::new(values, [places.len(), CHANNELS, SIDE, SIDE]), device);
     let states = world.encoder.forward(pictures);
     let [rows, _, width] = states.dims();

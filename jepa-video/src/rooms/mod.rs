@@ -34,7 +34,7 @@ pub(crate) use picture::frame;
 pub use picture::preview;
 pub use position::PositionFigures;
 pub use source::{FORMATS, TwoRooms};
-pub use walk::{Walk, action};
+pub use walk::{MOMENTS, Walk, action};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

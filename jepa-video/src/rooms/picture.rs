@@ -76,8 +76,10 @@ fn walls(canvas: &mut RgbImage, rooms: &Rooms, scale: u32) {
 fn path(canvas: &mut RgbImage, places: &[Place], colour: [u8; 3], scale: u32) {
     for pair in places.windows(2) {
         let [from, to] = [pair[0], pair[1]];
-        for i in 0..16 {
-            let part = i as f32 / 16.0;
+        // A disc a pixel.
+        let steps = ((to[0] - from[0]).hypot(to[1] - from[1]) * scale as f32).ceil().max(1.0) as usize;
+        for i in 0..steps {
+            let part = i as f32 / steps as f32;
             disc(canvas, [from[0] + (to[0] - from[0]) * part, from[1] + (to[1] - from[1]) * part], 1, colour, scale);
         }
     }

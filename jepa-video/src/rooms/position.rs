@@ -49,8 +49,8 @@ pub(super) fn measure(
     // Of every walk the embeddings after 0, 1, .. imagined steps, [walks, width] each.
     let imagine = |walks: &[Walk], steps: usize| -> Result<Vec<Vec<f32>>> {
         let parts = workers.map(walks.chunks(CHUNK).collect(), |walks: &[Walk]| {
-            let first = walks.iter().map(|walk| embed(world, &walk.rooms, &walk.places[..1], device)).collect();
-            let mut state = Tensor::cat(first, 0);
+            let first: Vec<(Rooms, Place)> = walks.iter().map(|walk| (walk.rooms, walk.places[0])).collect();
+            let mut state = embed(world, &first, device);
             let mut states = vec![host::read(state.clone())?];
             for step in 0..steps {
                 let actions: Vec<f32> = walks.iter().flat_map(|walk| walk.actions[step]).collect();
@@ -89,10 +89,11 @@ pub(super) fn nearest(
         steps().flat_map(|y| steps().map(move |x| [x, y])).filter(|at| !rooms.is_wall(*at)).collect();
     let mut known: Vec<f32> = Vec::new();
     for places in bank.chunks(CHUNK) {
-        known.extend(host::read(embed(world, rooms, places, device))?);
+        let places: Vec<(Rooms, Place)> = places.iter().map(|at| (*rooms, *at)).collect();
+        known.extend(host::read(embed(world, &places, device))?);
     }
     let width = known.len() / bank.len().max(1);
-    let mut state = embed(world, rooms, &[start], device);
+    let mut state = embed(world, &[(*rooms, start)], device);
     let mut found = Vec::with_capacity(actions.len());
     for action in actions {
         state = world.next(state, Tensor::from_data(TensorData::new(action.to_vec(), [1, ACTION]), device));

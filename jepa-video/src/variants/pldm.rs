@@ -34,7 +34,7 @@ use jepa_core::train::{Replicas, default_replicas};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rooms::{self, CHANNELS, Episodes, EpisodesConfig, PIXELS, SIDE, TwoRooms, Walk};
+use crate::rooms::{self, CHANNELS, Episodes, EpisodesConfig, MOMENTS, PIXELS, SIDE, TwoRooms, Walk};
 use crate::world::{ACTION, ImpalaConfig, WorldJepa};
 
 jepa_core::register!(Pldm);
@@ -94,8 +94,8 @@ impl Variant for Pldm {
     fn new(config: &PldmConfig) -> Result<Self> {
         config.encoder.check("model.encoder")?;
         let PldmConfig { times, steps, inverse_width, inverse_weight, .. } = *config;
-        if !(2..=90).contains(&times) || !(1..times).contains(&steps) {
-            let problem = format!("times {times} must lie in 2..=90, steps {steps} in 1..{times}");
+        if !(2..=MOMENTS).contains(&times) || !(1..times).contains(&steps) {
+            let problem = format!("times {times} must lie in 2..={MOMENTS}, steps {steps} in 1..{times}");
             return Err(Error::config("model.times", problem));
         }
         if !((1..=8192).contains(&inverse_width) && inverse_weight >= 0.0 && inverse_weight.is_finite()) {
@@ -115,12 +115,14 @@ impl Variant for Pldm {
     }
 
     fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Walk>>> {
-        Ok(Box::new(TwoRooms::open(spec, split, self.config.times)?))
+        Ok(Box::new(TwoRooms::open(spec, split, MOMENTS)?))
     }
 
-    fn batch(&self, samples: Vec<Walk>, _draws: &Draws) -> Result<Episodes> {
-        // What is random about a walk was drawn when it was read: nothing is augmented.
-        Episodes::new(&samples, self.config.times)
+    /// A part of every walk.
+    fn batch(&self, samples: Vec<Walk>, draws: &Draws) -> Result<Episodes> {
+        let part = |(place, walk): (usize, &Walk)| walk.part(self.config.times, &mut draws.augment(place));
+        let parts: Vec<Walk> = samples.iter().enumerate().map(part).collect();
+        Episodes::new(&parts, self.config.times)
     }
 
     /// The first moment alone.

@@ -429,7 +429,7 @@ pub mod presets {
         let predictor = |width, depth, heads| PredictorConfig { width, depth, heads };
         let view = |frames, size| {
             let view = recipe::small_view(frames, size);
-            ViewConfig { crop: CropConfig { scale: [1.0, 1.0], aspect: [1.0, 1.0], ..view.crop.clone() }, ..view }
+            ViewConfig { crop: CropConfig { scale: [0.9, 1.0], aspect: [1.0, 1.0], ..view.crop.clone() }, ..view }
         };
         let mut tiny = scaled(40, 4, view(3, 32), encoder(48, 1, 2), predictor(48, 1, 2));
         tiny.run.checkpoint_every = 20;
