@@ -174,6 +174,9 @@ pub enum Role {
     Target,
     /// Enc'(y) before the hidden tokens are cut out of it: [batch, tokens, width].
     Whole,
+    /// s of every time of a sequence, [batch * times, 1, width]: each row is a sample of its own, not another view of
+    /// one (world models).
+    States,
 }
 
 /// Where s_y comes from.

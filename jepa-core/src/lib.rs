@@ -17,6 +17,7 @@
 //! | [`picture`] | decoded images, crops, resizing, normalisation: for every modality that sees |
 //! | [`train`] | the loop on one page, schedules, optimiser, replicas, guard |
 //! | [`checkpoint`] | bundles with manifest and hashes, weights of other projects |
+//! | [`planning`] | actions by what a world model says they lead to: CEM, MPPI, gradients, energy landscapes |
 //! | [`probe`] | k-NN, linear, attentive and low-shot probes, fine-tuning, with their floors |
 //! | [`runlog`] | the run folder and its events |
 //! | [`plugin`] | descriptor, registry, conformance suite |
@@ -45,6 +46,7 @@ pub mod masks;
 pub mod nn;
 pub mod objective;
 pub mod picture;
+pub mod planning;
 pub mod plugin;
 pub mod probe;
 pub mod random;

@@ -270,7 +270,7 @@ impl Objective {
             let samples = forward.embedding(Role::Context).map_or(rows, |context| context.dims()[0]);
             // Blocks of one sample stand `samples` rows apart.
             let pooled = embedding.clone().mean_dim(1).reshape([rows, width]);
-            Ok(if rows % samples == 0 { pooled.chunk(rows / samples, 0) } else { vec![pooled] })
+            Ok(if role != Role::States && rows % samples == 0 { pooled.chunk(rows / samples, 0) } else { vec![pooled] })
         };
         let of = |r: &WeightedRegulariser| {
             let mut all = views(r.on)?;

@@ -28,6 +28,8 @@ pub enum Purpose {
     Part = 9,
     /// Directions that embeddings are projected on.
     Slices = 10,
+    /// Actions that a planner tries; the step is the search, the sample the problem.
+    Plan = 16,
 }
 
 /// A source of uniform integers and floats.

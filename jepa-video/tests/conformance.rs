@@ -1,4 +1,4 @@
-//! Both variants are held to the promises of every variant.
+//! All variants are held to the promises of every variant.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,4 +18,14 @@ fn v_jepa_keeps_every_promise_of_the_conformance_suite() {
 #[test]
 fn v_jepa_2_keeps_every_promise_of_the_conformance_suite() {
     keeps_every_promise("v-jepa-2");
+}
+
+#[test]
+fn pldm_keeps_every_promise_of_the_conformance_suite() {
+    keeps_every_promise("pldm");
+}
+
+#[test]
+fn v_jepa_2_ac_keeps_every_promise_of_the_conformance_suite() {
+    keeps_every_promise("v-jepa-2-ac");
 }

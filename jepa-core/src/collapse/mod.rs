@@ -7,6 +7,7 @@
 //! | [`Variance`] | `kind = "variance"` | a dimension that stops varying | collapse to a point |
 //! | [`Covariance`] | `kind = "covariance"` | dimensions that repeat each other | collapse to a few directions |
 //! | [`Invariance`] | `kind = "invariance"` | views of one sample that disagree | nothing is shared between views |
+//! | [`TimeSimilarity`] | `kind = "time-similarity"` | states that jump from one time to the next | what flickers is encoded, what moves is not |
 //! | [`BarlowTwins`] | `kind = "barlow-twins"` | both of the above, by correlations between views | point and directions |
 //! | [`SigReg`] | `kind = "sigreg"` | every distribution but an isotropic normal one | point and directions |
 //! | [`Whitening`] | `kind = "whitening"` | the same by construction: what is compared is white | point and directions |
@@ -36,6 +37,7 @@ mod memory;
 mod report;
 mod sigreg;
 mod spectrum;
+mod time_similarity;
 mod vicreg;
 mod views;
 mod whitening;
@@ -51,6 +53,7 @@ pub use memory::{Keys, Memory, Observed};
 pub use report::{Report, ReportRow};
 pub use sigreg::{SigReg, SigRegForm, directions};
 pub use spectrum::{centred, covariance_spectrum, entropy_rank, participation_ratio, power_law, rank_me, spectrum};
+pub use time_similarity::TimeSimilarity;
 pub use vicreg::{Covariance, Invariance, Variance, VicRegForm};
 pub use views::Views;
 pub use whitening::{Whitening, WhiteningForm};
@@ -112,6 +115,8 @@ pub enum RegulariserConfig {
     Covariance(Covariance),
     /// The mean squared difference between views of one sample.
     Invariance(Invariance),
+    /// The mean squared difference between states that follow each other.
+    TimeSimilarity(TimeSimilarity),
     /// Barlow Twins' cross-correlation between two views.
     BarlowTwins(BarlowTwins),
     /// LeJEPA's distance of random projections from a standard normal distribution.
@@ -130,6 +135,7 @@ impl RegulariserConfig {
             Self::Variance(term) => term,
             Self::Covariance(term) => term,
             Self::Invariance(term) => term,
+            Self::TimeSimilarity(term) => term,
             Self::BarlowTwins(term) => term,
             Self::SigReg(term) => term,
             Self::Whitening(term) => term,

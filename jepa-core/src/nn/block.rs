@@ -79,6 +79,14 @@ impl Block {
         self.run(x, first, None, rotation)
     }
 
+    /// The same in groups of `group` tokens that follow each other in time: no token sees a later group.
+    pub fn forward_in_time(&self, x: Tensor<3>, group: usize, rotation: Option<&Rotation>) -> Tensor<3> {
+        let mixed = self.attn.mix_forward_in_time(self.norm1.forward(x.clone()), group, rotation);
+        let x = self.attn.proj.forward_onto(mixed, x);
+        let hidden = self.mlp.hidden(self.norm2.forward(x.clone()));
+        self.mlp.fc2.forward_onto(hidden, x)
+    }
+
     fn run(&self, x: Tensor<3>, first: usize, noise: Option<LayerNoise>, rotation: Option<&Rotation>) -> Tensor<3> {
         let output = self.compute(x, first, noise, rotation);
         if watch::is_on() {

@@ -23,14 +23,16 @@ pub enum Role {
     Decayed,
     /// Trained without decay: biases and everything one-dimensional (the official test: "bias" in the name or 1-D).
     Undecayed,
-    /// Never trained: position tables, running figures of a batch normalisation.
+    /// Never trained: position tables, running figures of a batch normalisation, everything below a field named
+    /// `frozen`.
     Frozen,
 }
 
 impl Leaf {
     /// The optimiser group, by name and rank as the official code decides.
     pub fn role(&self) -> Role {
-        if ["pos_embed", "running_mean", "running_var"].iter().any(|name| self.path.ends_with(name)) {
+        let tables = ["pos_embed", "running_mean", "running_var"];
+        if tables.iter().any(|name| self.path.ends_with(name)) || self.path.split('.').any(|part| part == "frozen") {
             Role::Frozen
         } else if self.path.contains("bias") || self.shape.len() == 1 {
             Role::Undecayed

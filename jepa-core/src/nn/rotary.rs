@@ -89,6 +89,28 @@ impl Rotary {
         self.rotation(1, [ids.as_slice()].into_iter())
     }
 
+    /// The turns of all tokens with `conditions` more before those of every time, such as actions: these turn with the time
+    /// alone.
+    pub fn conditioned(&self, conditions: usize) -> Rotation {
+        let plain = self.all();
+        let [times, rows, columns] = self.grid;
+        let frame = rows * columns * plain.width;
+        let (mut cos, mut sin) = (Vec::new(), Vec::new());
+        for time in 0..times {
+            let at = time * self.part..(time + 1) * self.part;
+            for _ in 0..conditions {
+                cos.extend_from_slice(&self.axes[0][0][at.clone()]);
+                sin.extend_from_slice(&self.axes[0][1][at.clone()]);
+                cos.extend(std::iter::repeat_n(1.0, 2 * self.part));
+                sin.extend(std::iter::repeat_n(0.0, 2 * self.part));
+            }
+            cos.extend_from_slice(&plain.cos[time * frame..(time + 1) * frame]);
+            sin.extend_from_slice(&plain.sin[time * frame..(time + 1) * frame]);
+        }
+        let tokens = times * (conditions + rows * columns);
+        Rotation { cos: cos.into(), sin: sin.into(), samples: 1, tokens, width: plain.width }
+    }
+
     /// The turns of the tokens that `masks` name, one mask behind the other; every sample has its own.
     pub fn of(&self, masks: &[&Mask]) -> Rotation {
         let samples = masks.first().map_or(0, |mask| mask.batch());

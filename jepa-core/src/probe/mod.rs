@@ -11,6 +11,7 @@ mod frozen;
 mod knn;
 mod linear;
 mod parts;
+mod regression;
 mod scarce;
 mod svm;
 
@@ -25,6 +26,7 @@ pub use frozen::{Frozen, readable};
 pub use knn::knn_accuracy;
 pub use linear::{LinearProbe, linear_accuracy};
 pub use parts::{PartScores, PartsConfig, part_scores, raw_part_scores};
+pub use regression::{LinearRegression, RegressionFigures};
 pub use scarce::{Spread, few_a_class, share_of_all};
 pub use svm::{LinearSvm, SvmConfig, SvmLoss, svm_accuracy};
 

@@ -55,7 +55,7 @@ impl Default for ScheduleConfig {
 }
 
 /// How the learning rate moves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "law")]
 pub enum RateLaw {
     /// Every step: a line over the warm-up, then a cosine (I-JEPA, V-JEPA, MAMP).
@@ -63,6 +63,11 @@ pub enum RateLaw {
     Step,
     /// Every step: a line over the warm-up, then a line to the end (V-JEPA 2's cooldown, without warm-up).
     Line,
+    /// Every step: a line over the warm-up, then constant, then a line to the end over the last steps (V-JEPA 2-AC).
+    Plateau {
+        /// Share of the steps that the line to the end takes (V-JEPA 2-AC: 15 of 315 epochs).
+        anneal: f64,
+    },
     /// Once an epoch, from 0: the warm-up's last epoch has the full rate already, and the first of the cosine repeats
     /// it (Point-JEPA, as Lightning's schedule does).
     Epoch {
@@ -120,6 +125,11 @@ impl Schedule {
                 format!("warmup {} must lie in [0, 1], stretch {} in [1, 100]", c.warmup, c.stretch),
             ));
         }
+        if let RateLaw::Plateau { anneal } = c.lr_law
+            && !(0.0..=1.0).contains(&anneal)
+        {
+            return Err(Error::config("schedule.lr_law.anneal", format!("{anneal} must lie in [0, 1]")));
+        }
         let total = (c.stretch * steps as f64).floor().max(1.0);
         // The official code floors epochs * iterations; the small term undoes the rounding of the quotient.
         let warmup = (c.warmup * steps as f64 + 1e-6).floor();
@@ -134,11 +144,18 @@ impl Schedule {
             to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
         };
         let lr = match c.lr_law {
-            RateLaw::Step | RateLaw::Line if s < self.warmup => c.lr_start + s / self.warmup * (c.lr - c.lr_start),
+            RateLaw::Step | RateLaw::Line | RateLaw::Plateau { .. } if s < self.warmup => {
+                c.lr_start + s / self.warmup * (c.lr - c.lr_start)
+            }
             RateLaw::Step => {
                 cosine(c.lr, c.lr_final, (s - self.warmup) / (self.total - self.warmup).max(1.0)).max(c.lr_final)
             }
             RateLaw::Line => c.lr + (s - self.warmup) / (self.total - self.warmup).max(1.0) * (c.lr_final - c.lr),
+            RateLaw::Plateau { anneal } => {
+                let length = (anneal * self.total).max(1.0);
+                let progress = 1.0 - (self.total - s) / length;
+                c.lr + progress.clamp(0.0, 1.0) * (c.lr_final - c.lr)
+            }
             RateLaw::Epoch { steps } => {
                 let steps = steps.max(1) as f64;
                 let epoch = ((s - 1.0) / steps).floor();
@@ -167,6 +184,33 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plateau_between_two_lines_has_the_recorded_rates() {
+        let share = 15.0 / 315.0;
+        let config = ScheduleConfig {
+            lr_start: 7.5e-5,
+            lr: 4.25e-4,
+            lr_final: 0.0,
+            warmup: share,
+            lr_law: RateLaw::Plateau { anneal: share },
+            ..ScheduleConfig::default()
+        };
+        let schedule = Schedule::new(&config, 94_500).unwrap();
+        for (step, expected) in [
+            (1, 7.507_777_78e-5),
+            (4_500, 4.25e-4),
+            (90_000, 4.25e-4),
+            (90_001, 4.249_055_56e-4),
+            (92_250, 2.125e-4),
+            (94_500, 0.0),
+        ] {
+            let found = schedule.at(step).lr;
+            assert!((found - expected).abs() < 1e-12, "step {step}: {found}, expected {expected}");
+        }
+        let config = ScheduleConfig { lr_law: RateLaw::Plateau { anneal: 1.5 }, ..config };
+        assert!(Schedule::new(&config, 100).unwrap_err().to_string().contains("anneal"));
+    }
 
     #[test]
     fn schedules_equal_the_official_ones_at_the_recorded_steps() {

@@ -38,8 +38,8 @@ use jepa_core::data::{DataSpec, Source, Split, file};
 use jepa_core::error::{Error, Result};
 
 use crate::scenes::Scenes;
-pub(crate) use recording::Recording;
 pub(crate) use recording::program::Programs;
+pub(crate) use recording::{Recording, is_recording};
 
 /// Names of the formats that [`open`] knows.
 pub const FORMATS: &[&str] = &["builtin", "scenes", "folder", "list", "file"];

@@ -2,16 +2,19 @@
 //!
 //! | file | noun |
 //! |---|---|
+//! | `action` | V-JEPA 2-AC: frames, actions and states to the next frames |
 //! | `batch` | clips cut into tubelets, with their masks |
 //! | `encoder` | s_x and s_y |
 //! | `predictor` | Pred |
 //! | `places` | where tokens are: tables added once, or rotary angles in every attention |
 
+mod action;
 mod batch;
 mod encoder;
 mod places;
 mod predictor;
 
+pub use action::{ActionBatch, ActionJepa, ActionParts, ActionPredictor};
 pub use batch::VideoBatch;
 pub use encoder::{EncoderParts, VideoEncoder};
 pub use places::{Layout, PlaceConfig};

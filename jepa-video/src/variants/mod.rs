@@ -3,7 +3,9 @@
 mod physics;
 mod recipe;
 
+pub mod pldm;
 pub mod v_jepa;
 pub mod v_jepa_2;
+pub mod v_jepa_2_ac;
 
 pub(crate) use recipe::SIZES;

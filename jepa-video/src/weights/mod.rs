@@ -18,6 +18,7 @@
 mod hugging_face;
 pub mod v_jepa;
 pub mod v_jepa_2;
+pub mod v_jepa_2_ac;
 
 pub use hugging_face::{from_hugging_face, to_hugging_face};
 

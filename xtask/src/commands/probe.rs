@@ -25,7 +25,7 @@ pub(crate) struct Probe {
     weights: PathBuf,
     /// knn, linear, attentive, low-shot (1, 5, 10, 50 labels a class; 1 % and 10 % of all), fine-tune (all weights with
     /// a linear head), svm (over several views), few-shot (5 and 10 classes, 10 and 20 labels each), parts (the part each
-    /// point belongs to), collapse (every collapse figure), or an evaluation of the variant's own, such as surprise
+    /// point belongs to), collapse (every collapse figure), or an evaluation of the variant's own, such as surprise or planning
     #[arg(long)]
     kind: String,
     /// Labelled data; the default is what the run was trained on, other data shows what transfers

@@ -1,0 +1,121 @@
+//! Linear regression of numbers (a position, an angle) from frozen features: least squares with a small ridge, in double
+//! precision on the host.
+
+use nalgebra::{DMatrix, DVector};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// y = A x + b, fitted.
+#[derive(Debug, Clone)]
+pub struct LinearRegression {
+    /// Mean and deviation of every feature.
+    scale: Vec<[f64; 2]>,
+    /// [width + 1, numbers], the last row is b.
+    weights: DMatrix<f64>,
+}
+
+/// How good predictions of held-out samples are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RegressionFigures {
+    /// Share of the variance that is explained, the mean over the numbers: 1 is perfect, 0 is the mean of the test samples.
+    pub r2: f64,
+    /// Root of the mean squared Euclidean distance, in the numbers' unit.
+    pub rmse: f64,
+}
+
+/// Ridge over the number of samples, on standardised features.
+const RIDGE: f64 = 1e-4;
+
+impl LinearRegression {
+    /// Fits `numbers`, row-major [samples, numbers], to `features`, row-major [samples, width].
+    pub fn fit(features: &[f32], width: usize, numbers: &[f32], count: usize) -> Result<Self> {
+        let samples = features.len() / width.max(1);
+        let fits = width > 0 && count > 0 && features.len() == samples * width && numbers.len() == samples * count;
+        if samples < 2 || !fits || !features.iter().chain(numbers).all(|v| v.is_finite()) {
+            let problem = format!(
+                "{} features of {width} and {} numbers of {count}: expected two samples or more of each, all finite",
+                features.len(),
+                numbers.len()
+            );
+            return Err(Error::Engine(problem));
+        }
+        let moments = |column: usize| {
+            let values = || (0..samples).map(|row| f64::from(features[row * width + column]));
+            let mean = values().sum::<f64>() / samples as f64;
+            let deviation = (values().map(|v| (v - mean).powi(2)).sum::<f64>() / samples as f64).sqrt();
+            // A feature that never changes says nothing: it is zero everywhere.
+            [mean, if deviation > 1e-9 { deviation } else { f64::INFINITY }]
+        };
+        let scale: Vec<[f64; 2]> = (0..width).map(moments).collect();
+        let x = design(features, &scale);
+        let y = DMatrix::from_row_iterator(samples, count, numbers.iter().map(|v| f64::from(*v)));
+        let ridge = DVector::from_fn(width + 1, |at, _| if at < width { RIDGE * samples as f64 } else { 0.0 });
+        let normal = x.tr_mul(&x) + DMatrix::from_diagonal(&ridge);
+        let factor =
+            normal.cholesky().ok_or_else(|| Error::Engine("the features give no solvable regression".into()))?;
+        Ok(Self { scale, weights: factor.solve(&x.tr_mul(&y)) })
+    }
+
+    /// Predictions of `features`, row-major [samples, numbers].
+    pub fn predict(&self, features: &[f32]) -> Vec<f32> {
+        let y = design(features, &self.scale) * &self.weights;
+        y.row_iter().flat_map(|row| row.iter().map(|v| *v as f32).collect::<Vec<_>>()).collect()
+    }
+
+    /// How good the predictions of `features` are against `numbers`.
+    pub fn figures(&self, features: &[f32], numbers: &[f32]) -> RegressionFigures {
+        let (predicted, count) = (self.predict(features), self.weights.ncols());
+        let samples = numbers.len() / count;
+        let mut r2 = 0.0;
+        for column in 0..count {
+            let values =
+                |from: &[f32]| (0..samples).map(|row| f64::from(from[row * count + column])).collect::<Vec<_>>();
+            let (truth, found) = (values(numbers), values(&predicted));
+            let mean = truth.iter().sum::<f64>() / samples as f64;
+            let spread: f64 = truth.iter().map(|v| (v - mean).powi(2)).sum();
+            let left: f64 = truth.iter().zip(&found).map(|(a, b)| (a - b).powi(2)).sum();
+            r2 += (1.0 - left / spread.max(1e-12)) / count as f64;
+        }
+        let squares: f64 = predicted.iter().zip(numbers).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+        RegressionFigures { r2, rmse: (squares / samples.max(1) as f64).sqrt() }
+    }
+}
+
+/// Standardised features with a column of ones.
+fn design(features: &[f32], scale: &[[f64; 2]]) -> DMatrix<f64> {
+    let width = scale.len();
+    DMatrix::from_fn(features.len() / width, width + 1, |row, column| match scale.get(column) {
+        Some([mean, deviation]) => (f64::from(features[row * width + column]) - mean) / deviation,
+        None => 1.0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Draw as _, Purpose, Stream};
+
+    #[test]
+    fn a_linear_law_is_found_and_what_is_not_there_is_not() {
+        let mut stream = Stream::new(1, Purpose::Test, 0, 0);
+        let mut sample = |count: usize| {
+            let mut features = Vec::new();
+            let mut numbers = Vec::new();
+            for _ in 0..count {
+                let x: [f32; 4] = std::array::from_fn(|_| stream.normal());
+                features.extend([x[0], x[1] * 100.0, x[2] + 7.0, 3.0]);
+                numbers.extend([2.0 * x[0] - x[1] + 5.0, x[3]]);
+            }
+            (features, numbers)
+        };
+        let ((train, truth), (test, expected)) = (sample(400), sample(400));
+        let only = |numbers: &[f32], at: usize| numbers.chunks(2).map(|c| c[at]).collect::<Vec<f32>>();
+        let found = LinearRegression::fit(&train, 4, &only(&truth, 0), 1).unwrap();
+        let figures = found.figures(&test, &only(&expected, 0));
+        assert!(figures.r2 > 0.999 && figures.rmse < 0.01, "{figures:?}");
+        let nothing = LinearRegression::fit(&train, 4, &only(&truth, 1), 1).unwrap();
+        assert!(nothing.figures(&test, &only(&expected, 1)).r2 < 0.05);
+        assert!(LinearRegression::fit(&train, 4, &truth, 1).is_err());
+    }
+}
