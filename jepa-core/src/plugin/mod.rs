@@ -7,6 +7,7 @@ mod comparison;
 pub mod conformance;
 mod erased;
 mod evaluation;
+mod member;
 mod picture;
 mod probing;
 mod registry;
@@ -19,6 +20,7 @@ mod weights;
 pub use bench::{BenchReport, BenchRequest};
 pub use erased::Plugin;
 pub use evaluation::{EvaluateRequest, EvaluationInfo};
+pub use member::Member;
 pub(crate) use picture::follow;
 pub use picture::{Checked, DataPreview, PreviewRequest, SamplePicture, Shown, TokenSets};
 pub use probing::{EmbedRequest, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
@@ -35,7 +37,7 @@ pub use weights::ImportRequest;
 #[doc(hidden)]
 pub use inventory;
 
-/// Registers a [`Variant`] so that every command and window knows it.
+/// Registers a [`Variant`], or a [`Member`] of a family, so that every command and window knows it.
 #[macro_export]
 macro_rules! register {
     ($variant:ty) => {
