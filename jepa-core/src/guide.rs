@@ -162,6 +162,9 @@
 //! linked by one `use` line in `xtask/src/main.rs`. This is the crate that `cargo xtask new` writes, whole: begin with
 //! the second file and put your own samples and tokens in.
 //!
+//! Several variants whose networks and data are the same, and whose configurations say what is learned, share one such
+//! type: each is a [`Member`](crate::plugin::Member) of it, words and presets alone, and the rest is compiled once.
+//!
 //! ```standalone_crate
 //! mod data {
 #![doc = include_str!("../examples/time_series/data.rs")]

@@ -37,6 +37,8 @@ pub enum DistanceConfig {
     L2,
     /// 1 − cosine of the two vectors.
     Cosine,
+    /// Nothing: a regulariser that compares (`invariance`, `barlow-twins`, `info-nce`, ..) says what is minimised.
+    None,
     /// Cross-entropy of two softmaxes over the width, the target's centred and sharpened (DINO, S-JEPA):
     /// [`centring`].
     CentredSoftmax {
@@ -71,6 +73,7 @@ impl Distance for DistanceConfig {
                 let width = predicted.dims()[2] as f64;
                 (unit(predicted) * unit(target)).mean() * -width + 1.0
             }
+            Self::None => predicted.mean() * 0.0,
             Self::CentredSoftmax { predicted_temperature, target_temperature, .. } => {
                 let temperatures = [predicted_temperature, target_temperature];
                 centring::cross_entropy(predicted, target, memory.centre.as_deref(), temperatures)
@@ -192,6 +195,12 @@ impl Objective {
                     format!("`{}` looks at every view by itself: leave it out", term.name()),
                 ));
             }
+        }
+        if config.distance == DistanceConfig::None && !config.regularisers.iter().any(|r| r.term.term().compares()) {
+            return Err(Error::config(
+                "objective.distance",
+                "kind none needs a regulariser that compares views, or nothing is to be predicted",
+            ));
         }
         Ok(Self { config: config.clone() })
     }

@@ -3,9 +3,12 @@
 //! | room | holds |
 //! |---|---|
 //! | [`data`] | formats, the built-in images, crops, normalisation |
+//! | [`augment`] | views of a picture |
 //! | [`tokens`] | from a picture to patches |
 //! | [`masks`] | which patches are seen, which predicted |
-//! | [`variants`] | one variant a file: [`variants::i_jepa`], [`variants::c_jepa`] |
+//! | [`network`] | networks on views and pixels: ViT, ResNet-18, projectors, decoder |
+//! | [`method`] | the family of methods that learn from views or from pixels |
+//! | [`variants`] | one variant a file: [`variants::i_jepa`], [`variants::c_jepa`], the two-view ones, the comparisons |
 //! | [`weights`] | names and layouts of official, Hugging Face and timm checkpoints |
 //! | [`preview`] | a sample as a picture |
 //!
@@ -37,8 +40,11 @@
 //! # }
 //! ```
 
+pub mod augment;
 pub mod data;
 pub mod masks;
+pub mod method;
+pub mod network;
 pub mod preview;
 pub mod tokens;
 pub mod variants;

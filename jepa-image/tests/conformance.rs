@@ -2,10 +2,27 @@
 
 use jepa_image as _;
 
-#[test]
-fn every_variant_keeps_every_promise_of_the_conformance_suite() {
-    for id in ["i-jepa", "c-jepa"] {
-        let kept = jepa_core::plugin::find(id).unwrap().conformance().unwrap();
+use jepa_core::plugin::find;
+
+#[allow(clippy::unwrap_used)]
+fn keeps(ids: &[&str]) {
+    for id in ids {
+        let kept = find(id).unwrap().conformance().unwrap();
         assert_eq!(kept.len(), 10, "{id}: {kept:#?}");
     }
+}
+
+#[test]
+fn masked_variants_keep_every_promise_of_the_conformance_suite() {
+    keeps(&["i-jepa", "c-jepa"]);
+}
+
+#[test]
+fn two_view_variants_keep_every_promise_of_the_conformance_suite() {
+    keeps(&["vicreg", "barlow-twins", "lejepa"]);
+}
+
+#[test]
+fn comparisons_keep_every_promise_of_the_conformance_suite() {
+    keeps(&["mae", "autoencoder", "simclr", "byol", "moco", "dino"]);
 }

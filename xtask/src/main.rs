@@ -1,6 +1,7 @@
-//! `cargo xtask <command>`: train, probe, embed, import, export, bench and check every registered variant.
+//! `cargo xtask <command>`: train, probe, embed, import, export, bench, compare and check every registered variant.
 
 mod commands;
+mod compare;
 mod terminal;
 
 use std::process::ExitCode;

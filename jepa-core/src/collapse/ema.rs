@@ -33,17 +33,17 @@ pub fn follow<M: Module>(target: M, student: &M, momentum: f64, averaged: impl F
     })
 }
 
-/// Moves the running figures of every batch normalisation towards what it met.
+/// Moves the running figures of every batch normalisation towards what it met, once for every time it met something.
 pub fn follow_statistics<M: Module>(module: M, met: &[(String, BatchStatistics)]) -> Result<M> {
     params::map(module, |leaf, old| {
         let Some((layer, figure)) = leaf.path.rsplit_once('.') else { return Ok(old) };
-        let Some((_, new)) = met.iter().find(|(path, _)| path == layer) else { return Ok(old) };
-        let new = match figure {
-            "running_mean" => &new.mean,
-            "running_var" => &new.variance,
-            _ => return Ok(old),
+        let figure = |new: &BatchStatistics| match figure {
+            "running_mean" => Some(new.mean.clone()),
+            "running_var" => Some(new.variance.clone()),
+            _ => None,
         };
-        Ok(old * (1.0 - BatchNorm::MOMENTUM) + new.clone() * BatchNorm::MOMENTUM)
+        let met = met.iter().filter(|(path, _)| path == layer).filter_map(|(_, new)| figure(new));
+        Ok(met.fold(old, |old, new| old * (1.0 - BatchNorm::MOMENTUM) + new * BatchNorm::MOMENTUM))
     })
 }
 

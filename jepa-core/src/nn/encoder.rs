@@ -99,6 +99,12 @@ impl Encoder {
         self.patch_embed.proj.forward(patches) + self.pos_embed.val()
     }
 
+    /// Tokens of pictures of another size with a table of positions for them, [1, tokens, width]: [batch, tokens, patch
+    /// values] to [batch, tokens, width].
+    pub fn forward_at(&self, patches: Tensor<3>, positions: Tensor<3>) -> Tensor<3> {
+        self.trunk(self.patch_embed.proj.forward(patches) + positions)
+    }
+
     /// All tokens: [batch, tokens, patch values] to [batch, tokens, width].
     pub fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
         self.trunk(self.embed(patches))

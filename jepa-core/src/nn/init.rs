@@ -113,6 +113,13 @@ impl Init {
         self.draw([inputs, outputs], |s| std * s.normal())
     }
 
+    /// A convolution kernel [outputs, inputs, side, side], N(0, 2 / (outputs · side²)) whatever the scheme: Kaiming's law
+    /// for what a ReLU follows, by fan-out (torchvision's ResNets).
+    pub fn kernel(&mut self, outputs: usize, inputs: usize, side: usize) -> Param<Tensor<4>> {
+        let std = (2.0 / (outputs * side * side) as f32).sqrt();
+        self.draw([outputs, inputs, side, side], |s| std * s.normal())
+    }
+
     /// One learned vector [1, 1, width], N(0, 0.02²); zero by PyTorch's law.
     pub fn token(&mut self, width: usize) -> Param<Tensor<3>> {
         let std = if self.scheme == InitScheme::PyTorch { 0.0 } else { 0.02 };

@@ -7,7 +7,7 @@ use burn::module::Module as _;
 use serde::Serialize;
 
 use super::settings::resolve;
-use super::{Draws, Settings, Variant};
+use super::{Draws, Plugin, Settings, Variant};
 use crate::data::{DataSpec, Split};
 use crate::device::Engine;
 use crate::error::{Error, Result};
@@ -62,8 +62,8 @@ pub struct BenchReport {
     pub peak_mib: Option<f64>,
 }
 
-pub(super) fn run<V: Variant>(request: &BenchRequest) -> Result<BenchReport> {
-    let (preset, config) = resolve::<V>(&request.settings)?;
+pub(super) fn run<V: Variant>(plugin: &Plugin, request: &BenchRequest) -> Result<BenchReport> {
+    let (preset, config) = resolve::<V>(plugin, &request.settings)?;
     let variant = std::sync::Arc::new(V::new(&config.model)?);
     // A bench needs samples of the right shape, not a data set: the built-in one unless another was named.
     let data = request.settings.data.clone().unwrap_or_else(|| "builtin".into());
@@ -124,7 +124,7 @@ pub(super) fn run<V: Variant>(request: &BenchRequest) -> Result<BenchReport> {
     let mut parameters = 0;
     params::visit(&learner.student, |leaf, _| parameters += if leaf.role() == Role::Frozen { 0 } else { leaf.len() });
     Ok(BenchReport {
-        variant: V::DESCRIPTION.id.to_owned(),
+        variant: plugin.id().to_owned(),
         preset,
         engine: request.engine.name.clone(),
         replicas: count,

@@ -10,7 +10,7 @@ use burn::module::Module as _;
 use burn::prelude::*;
 
 use super::variant::{Batch, Draws};
-use super::{Preset, Variant};
+use super::{Member, Preset, Variant};
 use crate::checkpoint::{self, Disk};
 use crate::data::{DataSpec, Split};
 use crate::device::Engine;
@@ -18,14 +18,15 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Batch as _, Forward, Jepa, Role, Step, TargetSource};
 use crate::nn::params;
-use crate::objective::{Loss, Memory, Objective};
+use crate::objective::Objective;
 use crate::probe::readable;
 use crate::runlog::{Event, Observer};
-use crate::train::{Learner, Replicas, RunConfig, Schedule, Session, train};
+use crate::train::{Learner, Replicas, RunConfig, Schedule, Session, Work, train};
 
 type Check<V> = fn(&Bench<V>) -> Result<(), String>;
 
 struct Bench<V: Variant> {
+    id: &'static str,
     variant: V,
     config: RunConfig<V::Config>,
     batch: Batch<V>,
@@ -33,18 +34,23 @@ struct Bench<V: Variant> {
 }
 
 /// Runs every check; returns the promises kept or the first one broken.
-pub(super) fn run<V: Variant>() -> Result<Vec<&'static str>> {
-    let broken = |promise, problem| Error::Conformance { variant: V::DESCRIPTION.id.to_owned(), promise, problem };
+pub(super) fn run<M: Member>() -> Result<Vec<&'static str>> {
     let promise = "its description and presets are complete and sound";
-    let config = description::<V>().map_err(|p| broken(promise, p))?;
+    let id = M::DESCRIPTION.id;
+    let broken = |problem| Error::Conformance { variant: id.to_owned(), promise, problem };
+    let config = description::<M>().map_err(broken)?;
     let mut kept = vec![promise];
+    kept.extend(promises::<M::Family>(id, config)?);
+    Ok(kept)
+}
 
+fn promises<V: Variant>(id: &'static str, config: RunConfig<V::Config>) -> Result<Vec<&'static str>> {
     let variant = V::new(&config.model)?;
     let source = variant.open(&DataSpec::parse(&config.data.source, V::FORMATS), Split::Train)?;
     let samples = readable(source.as_ref(), config.run.batch);
     let indices = (0..samples.len()).collect();
     let batch = variant.batch(samples, &Draws::new(config.run.seed, 1, indices))?;
-    let bench = Bench { variant, config, batch, device: Device::flex() };
+    let bench = Bench { id, variant, config, batch, device: Device::flex() };
     let checks: [(&'static str, Check<V>); 9] = [
         ("predictions and targets have one shape, features are [samples, tokens, width]", shapes),
         ("gradient reaches every trained parameter and never the target", gradients),
@@ -56,8 +62,10 @@ pub(super) fn run<V: Variant>() -> Result<Vec<&'static str>> {
         ("a sample can be drawn", preview),
         ("what is inspected is what is computed", inspection::kept),
     ];
+    let mut kept = Vec::new();
     for (promise, check) in checks {
-        check(&bench).map_err(|problem| broken(promise, problem))?;
+        let broken = |problem| Error::Conformance { variant: id.to_owned(), promise, problem };
+        check(&bench).map_err(broken)?;
         kept.push(promise);
     }
     Ok(kept)
@@ -71,8 +79,11 @@ fn require(kept: bool, problem: impl FnOnce() -> String) -> Result<(), String> {
     if kept { Ok(()) } else { Err(problem()) }
 }
 
-fn description<V: Variant>() -> Result<RunConfig<V::Config>, String> {
-    let d = V::DESCRIPTION;
+/// The configuration of a family's members.
+type Config<M> = <<M as Member>::Family as Variant>::Config;
+
+fn description<M: Member>() -> Result<RunConfig<Config<M>>, String> {
+    let d = M::DESCRIPTION;
     let words = [
         d.id,
         d.title,
@@ -89,16 +100,17 @@ fn description<V: Variant>() -> Result<RunConfig<V::Config>, String> {
     require(d.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), || {
         format!("id `{}` is not lower case with hyphens", d.id)
     })?;
-    require(V::FORMATS.contains(&"builtin"), || "FORMATS does not name `builtin`".into())?;
-    let presets = V::presets();
+    require(<M::Family as Variant>::FORMATS.contains(&"builtin"), || "FORMATS does not name `builtin`".into())?;
+    require(<M::Family as Variant>::reads(d.id), || format!("the family does not read runs of `{}`", d.id))?;
+    let presets = M::presets();
     let names: BTreeSet<&str> = presets.iter().map(|p| p.name).collect();
     require(names.len() == presets.len(), || "two presets share a name".into())?;
     for Preset { name, config, .. } in &presets {
         let context = |e: Error| format!("preset `{name}`: {e}");
-        V::new(&config.model).map_err(context)?;
+        <M::Family as Variant>::new(&config.model).map_err(context)?;
         Objective::new(&config.objective).map_err(context)?;
         Schedule::new(&config.schedule, config.run.steps).map_err(context)?;
-        let again = RunConfig::<V::Config>::from_table(config.to_table().map_err(context)?).map_err(context)?;
+        let again = RunConfig::<Config<M>>::from_table(config.to_table().map_err(context)?).map_err(context)?;
         require(again == *config, || format!("preset `{name}` changes on its way through TOML"))?;
     }
     let tiny = presets.into_iter().find(|p| p.name == "tiny").ok_or("there is no preset `tiny`")?;
@@ -120,8 +132,12 @@ impl<V: Variant> Bench<V> {
         learner.student.forward(&target, batch, &self.step(1))
     }
 
-    fn energy(&self, forward: Forward) -> Result<Loss, String> {
-        Objective::new(&self.config.objective).and_then(|o| o.energy(forward, &Memory::default())).map_err(text)
+    /// Loss and gradients of a first step, in one replica.
+    fn work(&self, learner: &Learner<V::Model>, batch: &Batch<V>) -> Result<Work, String> {
+        let objective = Objective::new(&self.config.objective).map_err(text)?;
+        let target = learner.target_network(self.config.target);
+        let replicas = Replicas::new(1).map_err(text)?;
+        replicas.forward_backward(learner, target.as_ref(), batch, &objective, &self.step(1)).map_err(text)
     }
 }
 
@@ -147,9 +163,9 @@ fn gradients<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
     if bench.config.target != TargetSource::Shared {
         require(forward.pairs.iter().all(|p| !p.target.is_autodiff()), || "a target is tracked for gradients".into())?;
     }
-    let loss = bench.energy(forward)?;
-    let gradients = params::gradients(&student, &mut loss.total.backward());
-    for (leaf, gradient) in params::leaves(&student).into_iter().zip(gradients) {
+    // The whole objective: what compares may be a term over the batch.
+    let work = bench.work(&learner, &bench.batch)?;
+    for (leaf, gradient) in params::leaves(&student).into_iter().zip(work.gradients) {
         if leaf.role() == params::Role::Frozen {
             continue;
         }
@@ -186,9 +202,7 @@ fn determinism<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
         let samples = readable(source.as_ref(), bench.batch.len());
         let draws = Draws::new(bench.config.run.seed, step, (0..samples.len()).collect());
         let batch = bench.variant.batch(samples, &draws).map_err(text)?;
-        let forward = bench.forward(&bench.learner()?, &batch);
-        let loss = bench.energy(forward)?;
-        host::scalar(loss.total).map_err(text)
+        bench.work(&bench.learner()?, &batch).map(|work| work.loss)
     };
     require(loss(1)? == loss(1)?, || "two batches of the same draws differ".into())?;
     require(loss(1)? != loss(2)?, || "batches of different steps are equal".into())
@@ -238,6 +252,7 @@ fn resumes<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
         for (i, last) in pieces.iter().enumerate() {
             let stop = Arc::new(AtomicBool::new(false));
             let session = Session {
+                variant: bench.id.to_owned(),
                 out: out.clone(),
                 resume: i > 0,
                 engine: Engine::cpu(),

@@ -12,7 +12,7 @@ use super::settings::{self, PresetInfo, Settings};
 use super::training::{self, TrainRequest};
 use super::variant::{Evaluated, Exported, Format};
 use super::weights::{self, ImportRequest};
-use super::{Description, Variant, conformance};
+use super::{Description, Member, Variant, conformance};
 use crate::error::Result;
 use crate::probe::Features;
 use crate::runlog::Observer;
@@ -26,40 +26,41 @@ pub struct Plugin {
     pub formats: &'static [&'static str],
     presets: fn() -> Result<Vec<PresetInfo>>,
     schema: fn() -> Result<serde_json::Value>,
-    check: fn(&Settings) -> Result<Checked>,
-    preview: fn(&PreviewRequest) -> Result<DataPreview>,
-    train: fn(&TrainRequest, &mut dyn Observer) -> Result<Outcome>,
+    check: fn(&Self, &Settings) -> Result<Checked>,
+    preview: fn(&Self, &PreviewRequest) -> Result<DataPreview>,
+    train: fn(&Self, &TrainRequest, &mut dyn Observer) -> Result<Outcome>,
     probe: fn(&ProbeRequest) -> Result<ProbeReport>,
     evaluations: fn() -> Vec<EvaluationInfo>,
     evaluate: fn(&EvaluateRequest) -> Result<Evaluated>,
     embed: fn(&EmbedRequest) -> Result<Features>,
     inspect: fn(&InspectRequest) -> Result<Box<dyn Inspector>>,
-    import: fn(&ImportRequest) -> Result<usize>,
+    import: fn(&Self, &ImportRequest) -> Result<usize>,
     export: fn(&Path, Format) -> Result<Vec<Exported>>,
-    bench: fn(&BenchRequest) -> Result<BenchReport>,
+    bench: fn(&Self, &BenchRequest) -> Result<BenchReport>,
     conformance: fn() -> Result<Vec<&'static str>>,
 }
 
 impl Plugin {
-    /// The plugin of a variant; used by [`register!`](crate::register).
-    pub const fn of<V: Variant>() -> Self {
+    /// The plugin of a variant or of a member of a family; used by [`register!`](crate::register). What takes long to
+    /// compile is the family's alone.
+    pub const fn of<M: Member>() -> Self {
         Self {
-            description: V::DESCRIPTION,
-            formats: V::FORMATS,
-            presets: settings::presets::<V>,
-            schema: settings::schema::<V>,
-            check: picture::check::<V>,
-            preview: picture::preview::<V>,
-            train: training::train::<V>,
-            probe: probing::run_probe::<V>,
-            evaluations: evaluation::evaluations::<V>,
-            evaluate: evaluation::evaluate::<V>,
-            embed: probing::embed::<V>,
-            inspect: inspection::inspect::<V>,
-            import: weights::import::<V>,
-            export: weights::export::<V>,
-            bench: bench::run::<V>,
-            conformance: conformance::run::<V>,
+            description: M::DESCRIPTION,
+            formats: <M::Family as Variant>::FORMATS,
+            presets: settings::presets::<M>,
+            schema: settings::schema::<M::Family>,
+            check: picture::check::<M::Family>,
+            preview: picture::preview::<M::Family>,
+            train: training::train::<M::Family>,
+            probe: probing::run_probe::<M::Family>,
+            evaluations: evaluation::evaluations::<M::Family>,
+            evaluate: evaluation::evaluate::<M::Family>,
+            embed: probing::embed::<M::Family>,
+            inspect: inspection::inspect::<M::Family>,
+            import: weights::import::<M::Family>,
+            export: weights::export::<M::Family>,
+            bench: bench::run::<M::Family>,
+            conformance: conformance::run::<M>,
         }
     }
 
@@ -75,17 +76,17 @@ impl Plugin {
 
     /// Puts a configuration together and checks all of it but the data.
     pub fn check(&self, settings: &Settings) -> Result<Checked> {
-        (self.check)(settings)
+        (self.check)(self, settings)
     }
 
     /// Samples as pictures, with the masks of a training step.
     pub fn preview(&self, request: &PreviewRequest) -> Result<DataPreview> {
-        (self.preview)(request)
+        (self.preview)(self, request)
     }
 
     /// Trains.
     pub fn train(&self, request: &TrainRequest, observer: &mut dyn Observer) -> Result<Outcome> {
-        (self.train)(request, observer)
+        (self.train)(self, request, observer)
     }
 
     /// Probes a run or imported weights.
@@ -115,7 +116,7 @@ impl Plugin {
 
     /// Writes foreign weights as a run folder; returns the number of tensors.
     pub fn import(&self, request: &ImportRequest) -> Result<usize> {
-        (self.import)(request)
+        (self.import)(self, request)
     }
 
     /// The target encoder of a run in a foreign layout.
@@ -125,7 +126,7 @@ impl Plugin {
 
     /// Measures.
     pub fn bench(&self, request: &BenchRequest) -> Result<BenchReport> {
-        (self.bench)(request)
+        (self.bench)(self, request)
     }
 
     /// Holds the variant to every promise of [`conformance`]; returns the promises kept, or the first one broken.

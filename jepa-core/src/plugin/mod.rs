@@ -8,6 +8,7 @@ pub mod conformance;
 mod erased;
 mod evaluation;
 mod inspection;
+mod member;
 mod picture;
 mod probing;
 mod registry;
@@ -24,6 +25,7 @@ pub use erased::Plugin;
 pub use evaluation::{EvaluateRequest, EvaluationInfo};
 pub(crate) use inspection::token_errors;
 pub use inspection::{Errors, Heads, InspectRequest, Inspected, Inspector, Layer, Look, Weights, WhatIf};
+pub use member::Member;
 pub(crate) use picture::follow;
 pub use picture::{Checked, DataPreview, PreviewRequest, SamplePicture, Shown};
 pub use probing::{EmbedRequest, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
@@ -41,7 +43,7 @@ pub use weights::ImportRequest;
 #[doc(hidden)]
 pub use inventory;
 
-/// Registers a [`Variant`] so that every command and window knows it.
+/// Registers a [`Variant`], or a [`Member`] of a family, so that every command and window knows it.
 #[macro_export]
 macro_rules! register {
     ($variant:ty) => {

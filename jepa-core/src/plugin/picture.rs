@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::settings::resolve;
-use super::{Batch, Draws, Preview, Settings, Variant};
+use super::{Batch, Draws, Plugin, Preview, Settings, Variant};
 use crate::data::{DataSpec, Source, Split};
 use crate::error::{Error, Result};
 use crate::jepa::Batch as _;
@@ -95,16 +95,16 @@ fn batch_indices(seed: u64, step: u64, batch: usize, samples: usize) -> impl Ite
     })
 }
 
-pub(super) fn check<V: Variant>(settings: &Settings) -> Result<Checked> {
-    let (preset, config) = resolve::<V>(settings)?;
+pub(super) fn check<V: Variant>(plugin: &Plugin, settings: &Settings) -> Result<Checked> {
+    let (preset, config) = resolve::<V>(plugin, settings)?;
     let variant = V::new(&config.model)?;
     Objective::new(&config.objective)?;
     Schedule::new(&config.schedule, config.run.steps)?;
     Ok(Checked { preset, config: config.to_toml()?, flops: variant.flops() * config.run.batch as f64 })
 }
 
-pub(super) fn preview<V: Variant>(request: &PreviewRequest) -> Result<DataPreview> {
-    let (_, config) = resolve::<V>(&request.settings)?;
+pub(super) fn preview<V: Variant>(plugin: &Plugin, request: &PreviewRequest) -> Result<DataPreview> {
+    let (_, config) = resolve::<V>(plugin, &request.settings)?;
     let variant = V::new(&config.model)?;
     let source = variant.open(&DataSpec::parse(&config.data.source, V::FORMATS), request.split)?;
     if source.is_empty() {

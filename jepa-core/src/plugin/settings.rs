@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Variant;
+use super::{Member, Plugin, Variant};
 use crate::error::{Error, Result};
 use crate::train::RunConfig;
 use crate::train::config::{overlay, read_table, set};
@@ -39,8 +39,8 @@ pub struct Settings {
     pub replicas: Option<usize>,
 }
 
-pub(super) fn presets<V: Variant>() -> Result<Vec<PresetInfo>> {
-    V::presets()
+pub(super) fn presets<M: Member>() -> Result<Vec<PresetInfo>> {
+    M::presets()
         .into_iter()
         .map(|p| Ok(PresetInfo { name: p.name.into(), about: p.about.into(), config: p.config.to_toml()? }))
         .collect()
@@ -51,17 +51,18 @@ pub(super) fn schema<V: Variant>() -> Result<serde_json::Value> {
 }
 
 /// Puts the layers of a configuration together; returns the name of the preset too.
-pub(super) fn resolve<V: Variant>(settings: &Settings) -> Result<(String, RunConfig<V::Config>)> {
-    let mut presets = V::presets();
+pub(super) fn resolve<V: Variant>(plugin: &Plugin, settings: &Settings) -> Result<(String, RunConfig<V::Config>)> {
+    let mut presets = plugin.presets()?;
     let at = match &settings.preset {
         None => 0,
-        Some(name) => presets.iter().position(|p| p.name == name).ok_or_else(|| {
-            let known: Vec<&str> = presets.iter().map(|p| p.name).collect();
+        Some(name) => presets.iter().position(|p| p.name == *name).ok_or_else(|| {
+            let known: Vec<&str> = presets.iter().map(|p| p.name.as_str()).collect();
             Error::unknown("preset", name, &known)
         })?,
     };
     let preset = presets.swap_remove(at);
-    let mut table = preset.config.to_table()?;
+    let unread = |e: toml::de::Error| Error::config(preset.name.clone(), e.message().to_owned());
+    let mut table = preset.config.parse::<toml::Table>().map_err(unread)?;
     if let Some(file) = &settings.file {
         overlay(&mut table, read_table(file)?);
     }
@@ -76,5 +77,5 @@ pub(super) fn resolve<V: Variant>(settings: &Settings) -> Result<(String, RunCon
     config.run.seed = settings.seed.unwrap_or(config.run.seed);
     config.run.replicas = settings.replicas.or(config.run.replicas);
     // The flags above pass through the same checks as everything else.
-    Ok((preset.name.to_owned(), RunConfig::from_table(config.to_table()?)?))
+    Ok((preset.name, RunConfig::from_table(config.to_table()?)?))
 }

@@ -1,6 +1,6 @@
 //! The registered variants as the README lists them.
 
-use super::Plugin;
+use super::{Kind, Plugin};
 
 /// A table of the registered variants in Markdown, as the README holds it.
 pub struct Table(pub Vec<&'static Plugin>);
@@ -11,9 +11,10 @@ impl std::fmt::Display for Table {
         writeln!(f, "|---|---|---|---|---|---|---|---|")?;
         for plugin in &self.0 {
             let d = &plugin.description;
+            let kind = if d.kind == Kind::Comparison { " (comparison)" } else { "" };
             writeln!(
                 f,
-                "| `{}` | {} | {} | {} | {} | {} | {} | {} |",
+                "| `{}`{kind} | {} | {} | {} | {} | {} | {} | {} |",
                 d.id, d.modality, d.context, d.target, d.condition, d.distance, d.against_collapse, d.paper
             )?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::settings::resolve;
-use super::{Settings, Variant};
+use super::{Plugin, Settings, Variant};
 use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::runlog::{self, Observer, RunState};
@@ -31,8 +31,12 @@ pub struct TrainRequest {
     pub probes: bool,
 }
 
-pub(super) fn train<V: Variant>(request: &TrainRequest, observer: &mut dyn Observer) -> Result<Outcome> {
-    let id = V::DESCRIPTION.id;
+pub(super) fn train<V: Variant>(
+    plugin: &Plugin,
+    request: &TrainRequest,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    let id = plugin.id();
     let settings = &request.settings;
     let (out, preset, config) = if request.resume {
         let out = match &request.out {
@@ -68,7 +72,7 @@ pub(super) fn train<V: Variant>(request: &TrainRequest, observer: &mut dyn Obser
         config.run.replicas = settings.replicas.or(config.run.replicas);
         (out, info.preset, config)
     } else {
-        let (preset, config) = resolve::<V>(settings)?;
+        let (preset, config) = resolve::<V>(plugin, settings)?;
         let out = request.out.clone().unwrap_or_else(|| {
             let name = |n: usize| Path::new("runs").join(format!("{id}-{preset}-{n}"));
             (1..).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(0))
@@ -76,6 +80,7 @@ pub(super) fn train<V: Variant>(request: &TrainRequest, observer: &mut dyn Obser
         (out, preset, config)
     };
     let session = Session {
+        variant: id.to_owned(),
         out,
         resume: request.resume,
         engine: request.engine.clone(),

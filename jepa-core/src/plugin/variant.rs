@@ -255,6 +255,12 @@ pub trait Variant: Sized + Send + Sync + 'static {
         Err(Error::config("export", format!("no foreign layout is known for {}", Self::DESCRIPTION.id)))
     }
 
+    /// Whether this type reads runs of the variant `id`: its own, of a family those of its
+    /// [members](crate::plugin::Member).
+    fn reads(id: &str) -> bool {
+        id == Self::DESCRIPTION.id
+    }
+
     /// Evaluations beyond the probes every variant has, such as surprise at impossible physics for video.
     fn evaluations() -> Vec<Evaluation<Self>> {
         Vec::new()

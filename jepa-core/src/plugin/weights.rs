@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Variant;
 use super::variant::{Exported, Format};
+use super::{Plugin, Variant};
 use crate::checkpoint::{self, Disk, Foreign, State};
 use crate::data::Quarantine;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ pub struct ImportRequest {
     pub command: Vec<String>,
 }
 
-pub(super) fn import<V: Variant>(request: &ImportRequest) -> Result<usize> {
+pub(super) fn import<V: Variant>(plugin: &Plugin, request: &ImportRequest) -> Result<usize> {
     use burn::module::Module as _;
     let imported = V::import(&request.foreign)?;
     let mut table = imported.config.to_table()?;
@@ -48,7 +48,7 @@ pub(super) fn import<V: Variant>(request: &ImportRequest) -> Result<usize> {
         let student = checkpoint::apply(model, student, &request.foreign.origin)?;
         files.insert("student.safetensors".to_owned(), checkpoint::encode(&checkpoint::named(&student)?)?);
     }
-    let id = V::DESCRIPTION.id;
+    let id = plugin.id();
     let state =
         State { variant: id.into(), step: 0, updates: 0, guard: Default::default(), quarantine: Quarantine::default() };
     files.insert("state.json".to_owned(), serde_json::to_vec_pretty(&state).map_err(|e| Error::Engine(e.to_string()))?);

@@ -177,11 +177,10 @@ pub(crate) fn open_run<V: Variant>(path: &Path) -> Result<(RunConfig<V::Config>,
     let checkpoints = path.join("checkpoints");
     let folder = if checkpoints.is_dir() { checkpoints } else { path.to_owned() };
     let bundle = checkpoint::load_latest(&Disk, &folder)?;
-    let id = V::DESCRIPTION.id;
-    if bundle.manifest.variant != id {
+    if !V::reads(&bundle.manifest.variant) {
         return Err(Error::format(
             &bundle.path,
-            format!("is a checkpoint of `{}`, not of `{id}`", bundle.manifest.variant),
+            format!("is a checkpoint of `{}`, not of `{}`", bundle.manifest.variant, V::DESCRIPTION.id),
         ));
     }
     for problem in &bundle.passed_over {

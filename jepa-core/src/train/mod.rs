@@ -3,6 +3,7 @@
 pub mod config;
 mod exchange;
 mod guard;
+mod lars;
 mod learner;
 mod optimizer;
 mod replicas;
@@ -15,8 +16,9 @@ mod trainer;
 pub use config::RunConfig;
 pub use exchange::Exchange;
 pub use guard::{Guard, GuardConfig, Verdict};
+pub use lars::LarsForm;
 pub use learner::Learner;
-pub use optimizer::{AdamW, AdamWConfig, DecayRule};
+pub use optimizer::{AdamW, AdamWConfig, DecayRule, UpdateRule};
 pub(crate) use replicas::add_gradients;
 pub use replicas::{Replicas, Terms, Work};
 pub use schedule::{MomentumLaw, RateLaw, Rates, Schedule, ScheduleConfig};

@@ -1,4 +1,4 @@
-//! AdamW with the official grouping and a decay that follows the schedule.
+//! AdamW, or LARS, with the official grouping and a decay that follows the schedule.
 
 use burn::module::Module;
 use burn::prelude::*;
@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Rates;
+use super::lars::{self, LarsForm};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::nn::params::{self, Leaf, Role};
@@ -24,6 +25,35 @@ pub struct AdamWConfig {
     /// What is decayed.
     #[serde(default)]
     pub decays: DecayRule,
+    /// How a gradient becomes a step.
+    #[serde(default, skip_serializing_if = "UpdateRule::is_adamw")]
+    pub rule: UpdateRule,
+}
+
+/// How a gradient becomes a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "kind")]
+pub enum UpdateRule {
+    /// AdamW, with `betas` and `eps`.
+    #[default]
+    #[serde(rename = "adamw")]
+    AdamW,
+    /// LARS: steps of every matrix in proportion to its length, for large batches; `betas` and `eps` are not used.
+    Lars {
+        /// Share of the last step that is repeated (0.9).
+        momentum: f64,
+        /// Length of a step over the length of the matrix, at a learning rate of one (VICReg, Barlow Twins: 0.001;
+        /// solo-learn, eb_jepa: 0.02).
+        trust: f64,
+        /// Whose formula.
+        form: LarsForm,
+    },
+}
+
+impl UpdateRule {
+    fn is_adamw(&self) -> bool {
+        *self == Self::AdamW
+    }
 }
 
 /// Which parameters weight decay pulls towards zero.
@@ -45,7 +75,7 @@ impl DecayRule {
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self { betas: [0.9, 0.999], eps: 1e-8, clip_norm: None, decays: DecayRule::Matrices }
+        Self { betas: [0.9, 0.999], eps: 1e-8, clip_norm: None, decays: DecayRule::Matrices, rule: UpdateRule::AdamW }
     }
 }
 
@@ -59,7 +89,8 @@ pub struct AdamW {
 
 struct Moments {
     first: Tensor<1>,
-    second: Tensor<1>,
+    /// Of AdamW alone.
+    second: Option<Tensor<1>>,
 }
 
 impl AdamW {
@@ -77,10 +108,19 @@ impl AdamW {
         {
             return Err(Error::config("optimizer.clip_norm", format!("{clip} must be positive")));
         }
+        if let UpdateRule::Lars { momentum, trust, .. } = config.rule
+            && !((0.0..1.0).contains(&momentum) && trust > 0.0 && trust.is_finite())
+        {
+            return Err(Error::config(
+                "optimizer.rule",
+                format!("momentum {momentum} must lie in [0, 1), trust {trust} above 0"),
+            ));
+        }
         let mut moments = Vec::new();
         params::visit(module, |leaf, value| {
             let zeros = || Tensor::zeros([leaf.len()], &value.device());
-            moments.push((leaf.role() != Role::Frozen).then(|| Moments { first: zeros(), second: zeros() }));
+            let second = || config.rule.is_adamw().then(zeros);
+            moments.push((leaf.role() != Role::Frozen).then(|| Moments { first: zeros(), second: second() }));
         });
         Ok(Self { config: *config, moments, updates: 0 })
     }
@@ -112,18 +152,27 @@ impl AdamW {
             let (Some(moments), Some(Some(gradient))) = (moments.next(), gradients.next()) else { return Ok(value) };
             let Some(state) = moments.take() else { return Ok(value) };
             let decay = if config.decays.applies(leaf.role()) { rates.decay } else { 0.0 };
+            if let UpdateRule::Lars { momentum, trust, form } = config.rule {
+                // One-dimensional parameters are neither decayed nor scaled.
+                let trust = (leaf.role() == Role::Decayed).then_some(trust);
+                let update = lars::Update { momentum, trust, form, decay, lr: rates.lr };
+                let (value, first) = update.apply(value, gradient * clip, state.first);
+                *moments = Some(Moments { first, second: None });
+                return Ok(value);
+            }
             let scale = Scale { shrink: 1.0 - rates.lr * decay, step: rates.lr / correct.first, clip };
             let (value, state) = if host::holds(&value) && host::holds(&gradient) {
                 on_host(&config, &correct, &scale, value, gradient, state)?
             } else {
-                on_device(&config, &correct, &scale, value, gradient, state)
+                on_device(&config, &correct, &scale, value, gradient, state)?
             };
             *moments = Some(state);
             Ok(value)
         })
     }
 
-    /// The state as named tensors, `<path>.exp_avg` and `<path>.exp_avg_sq` as PyTorch calls them.
+    /// The state as named tensors, as PyTorch calls them: `<path>.exp_avg` and `<path>.exp_avg_sq`, of LARS
+    /// `<path>.momentum_buffer`.
     pub fn tensors<M: Module>(&self, module: &M) -> Vec<(Leaf, Tensor<1>)> {
         let named = |leaf: &Leaf, name: &str| Leaf { path: format!("{}.{name}", leaf.path), ..leaf.clone() };
         params::leaves(module)
@@ -131,7 +180,9 @@ impl AdamW {
             .zip(&self.moments)
             .filter_map(|(leaf, moments)| Some((leaf, moments.as_ref()?)))
             .flat_map(|(leaf, m)| {
-                [(named(leaf, "exp_avg"), m.first.clone()), (named(leaf, "exp_avg_sq"), m.second.clone())]
+                let first = if m.second.is_some() { "exp_avg" } else { "momentum_buffer" };
+                let second = m.second.clone().map(|second| (named(leaf, "exp_avg_sq"), second));
+                std::iter::once((named(leaf, first), m.first.clone())).chain(second)
             })
             .collect()
     }
@@ -141,8 +192,13 @@ impl AdamW {
         self.updates = updates;
         let mut tensors = tensors.into_iter();
         for moments in self.moments.iter_mut().flatten() {
-            if let (Some(first), Some(second)) = (tensors.next(), tensors.next()) {
-                *moments = Moments { first, second };
+            if let Some(first) = tensors.next() {
+                moments.first = first;
+            }
+            if let Some(second) = &mut moments.second
+                && let Some(restored) = tensors.next()
+            {
+                *second = restored;
             }
         }
     }
@@ -172,11 +228,13 @@ fn on_host(
     let (c1, c2) = ((1.0 - config.betas[0]) as f32, (1.0 - config.betas[1]) as f32);
     let (shrink, step, clip) = (scale.shrink as f32, scale.step as f32, scale.clip as f32);
     let (root, eps) = (correct.second_root as f32, config.eps as f32);
+    let missing = || Error::Engine("the optimiser's state was not updated".into());
+    let before = state.second.ok_or_else(missing)?;
     // Three tensors are updated in one pass; nesting hands out the three slices.
     let (mut first, mut second) = (None, None);
     let value = host::update(value, |p| {
         first = Some(host::update(state.first, |m| {
-            second = Some(host::update(state.second, |v| {
+            second = Some(host::update(before, |v| {
                 host::zip([p, m, v], [gradient.values()], |[p, m, v], [g]| {
                     for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
                         let g = *g * clip;
@@ -188,8 +246,7 @@ fn on_host(
             }));
         }));
     })?;
-    let missing = || Error::Engine("the optimiser's state was not updated".into());
-    Ok((value, Moments { first: first.ok_or_else(missing)??, second: second.ok_or_else(missing)?? }))
+    Ok((value, Moments { first: first.ok_or_else(missing)??, second: Some(second.ok_or_else(missing)??) }))
 }
 
 fn on_device(
@@ -199,13 +256,14 @@ fn on_device(
     value: Tensor<1>,
     gradient: Tensor<1>,
     state: Moments,
-) -> (Tensor<1>, Moments) {
+) -> Result<(Tensor<1>, Moments)> {
     let [b1, b2] = config.betas;
     let g = gradient * scale.clip;
+    let before = state.second.ok_or_else(|| Error::Engine("the optimiser has no second moments".into()))?;
     let first = state.first.clone() + (g.clone() - state.first) * (1.0 - b1);
-    let second = state.second * b2 + g.powi_scalar(2) * (1.0 - b2);
+    let second = before * b2 + g.powi_scalar(2) * (1.0 - b2);
     let update = first.clone() / (second.clone().sqrt() / correct.second_root + config.eps);
-    (value * scale.shrink - update * scale.step, Moments { first, second })
+    Ok((value * scale.shrink - update * scale.step, Moments { first, second: Some(second) }))
 }
 
 #[cfg(test)]
@@ -229,10 +287,11 @@ mod tests {
                     &device,
                 )
             };
-            let state = || Moments { first: ramp(0.3), second: ramp(0.7).powi_scalar(2) };
+            let state = || Moments { first: ramp(0.3), second: Some(ramp(0.7).powi_scalar(2)) };
             let (a, sa) = on_host(&config, &correct, &scale, value.clone(), ramp(1.1), state()).unwrap();
-            let (b, sb) = on_device(&config, &correct, &scale, value, ramp(1.1), state());
-            for (x, y) in [(a, b), (sa.first, sb.first), (sa.second, sb.second)] {
+            let (b, sb) = on_device(&config, &correct, &scale, value, ramp(1.1), state()).unwrap();
+            let (sa2, sb2) = (sa.second.unwrap(), sb.second.unwrap());
+            for (x, y) in [(a, b), (sa.first, sb.first), (sa2, sb2)] {
                 let difference = host::scalar((x - y).abs().max()).unwrap();
                 assert!(difference < 1e-6, "{}: {difference}", leaf.path);
             }

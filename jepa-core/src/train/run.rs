@@ -47,7 +47,7 @@ impl<'a, V: Variant> Run<'a, V> {
         session: &'a Session,
         observer: &'a mut dyn Observer,
     ) -> Result<Self> {
-        let id = V::DESCRIPTION.id;
+        let id = session.variant.as_str();
         let variant = Arc::new(V::new(&config.model)?);
         let spec = DataSpec::parse(&config.data.source, V::FORMATS);
         let source: Arc<dyn Source<Sample = V::Sample>> = Arc::from(variant.open(&spec, Split::Train)?);
@@ -270,8 +270,8 @@ impl<'a, V: Variant> Run<'a, V> {
         files.insert("state.json".to_owned(), json(&self.state)?);
         files.insert("config.toml".to_owned(), self.config.to_toml()?.into_bytes());
         let step = self.state.step;
-        match checkpoint::save(&Disk, &self.folder.checkpoints(), V::DESCRIPTION.id, step, &files, self.config.run.keep)
-        {
+        let (id, keep) = (&self.session.variant, self.config.run.keep);
+        match checkpoint::save(&Disk, &self.folder.checkpoints(), id, step, &files, keep) {
             Ok(path) => {
                 self.failed_saves = 0;
                 self.say(Event::Checkpoint { step, path });

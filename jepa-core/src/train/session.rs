@@ -11,6 +11,8 @@ use crate::runlog::RunState;
 /// Where and how a run is carried out; nothing here changes what is computed but `replicas`, and that only by rounding.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// Id of the variant in the registry.
+    pub variant: String,
     /// Run folder.
     pub out: PathBuf,
     /// Continue the run in that folder.

@@ -3,6 +3,7 @@
 mod bench;
 mod chaos;
 mod check;
+mod compare;
 mod embed;
 mod export;
 mod gui;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Export(export::Export),
     /// Measure speed and memory
     Bench(bench::Bench),
+    /// Train variants on equal terms: tables and pictures of accuracy against compute
+    Compare(compare::Compare),
     /// Open the desktop app
     Gui(gui::Gui),
     /// Write a new modality crate that compiles, trains and is listed
@@ -56,6 +59,7 @@ impl Command {
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
             Self::Bench(command) => command.run(),
+            Self::Compare(command) => command.run(),
             Self::Gui(command) => command.run(),
             Self::New(command) => command.run(),
             Self::Check(command) => command.run(),

@@ -39,14 +39,7 @@ pub(crate) struct Train {
 impl Train {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let plugin = plugin::find(&self.variant)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // A second signal ends the process at once; the last checkpoint stays.
-            let failed = |e: std::io::Error| Error::Engine(format!("cannot listen for signals: {e}"));
-            signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), stop.clone())
-                .map_err(failed)?;
-            signal_hook::flag::register(signal, stop.clone()).map_err(failed)?;
-        }
+        let stop = stop_on_signals()?;
         let request = TrainRequest {
             settings: self.settings.into(),
             out: self.out,
@@ -76,4 +69,16 @@ impl Train {
         eprintln!("run folder: {}", outcome.out.display());
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A flag that SIGINT and SIGTERM set. A second signal ends the process at once; the last checkpoint stays.
+pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let failed = |e: std::io::Error| Error::Engine(format!("cannot listen for signals: {e}"));
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), stop.clone())
+            .map_err(failed)?;
+        signal_hook::flag::register(signal, stop.clone()).map_err(failed)?;
+    }
+    Ok(stop)
 }

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jepa_core::Result;
-use jepa_core::plugin::{self, Table};
+use jepa_core::plugin::{self, Kind, Table};
 
 use super::print_json;
 
@@ -49,7 +49,8 @@ impl Variants {
         }
         for plugin in variants {
             let d = &plugin.description;
-            println!("{:<12} {} ({})", d.id, d.summary, d.paper);
+            let kind = if d.kind == Kind::Comparison { "comparison: " } else { "" };
+            println!("{:<13} {kind}{} ({})", d.id, d.summary, d.paper);
             println!(
                 "{:<12} x: {}; y: {}; z: {}; D: {}; against collapse: {}",
                 "", d.context, d.target, d.condition, d.distance, d.against_collapse

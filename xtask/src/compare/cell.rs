@@ -1,0 +1,205 @@
+//! One run of a comparison: trained or resumed, then probed at every checkpoint.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use jepa_core::device::Engine;
+use jepa_core::plugin::{self, ProbeKind, ProbeRequest, Settings, TrainRequest};
+use jepa_core::runlog::{self, Event, Observer, RunState};
+use jepa_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::clock;
+use super::plan::{Entry, Plan};
+
+/// A variant with a seed.
+pub(crate) struct Cell<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) entry: &'a Entry,
+    pub(crate) seed: u64,
+    /// Folder of the comparison.
+    pub(crate) out: &'a Path,
+    pub(crate) engine: &'a Engine,
+    /// Copies that share a batch; absent: as the configuration says.
+    pub(crate) replicas: Option<usize>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Measured {
+    pub(crate) variant: String,
+    pub(crate) preset: String,
+    pub(crate) seed: u64,
+    pub(crate) steps: u64,
+    /// Trained parameters.
+    pub(crate) parameters: usize,
+    /// Collapse alarms of the run.
+    pub(crate) alarms: usize,
+    /// The beginning, and every checkpoint.
+    pub(crate) points: Vec<Measure>,
+}
+
+/// Accuracies at one moment of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Measure {
+    pub(crate) step: u64,
+    /// Floating-point operations of training until then.
+    pub(crate) flops: f64,
+    /// Seconds of training until then.
+    pub(crate) seconds: f64,
+    pub(crate) scores: Vec<Score>,
+}
+
+/// One accuracy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Score {
+    /// Kind of probe, as it was asked for.
+    pub(crate) probe: String,
+    /// Whose features.
+    pub(crate) features: String,
+    /// In percent.
+    pub(crate) accuracy: f64,
+}
+
+/// The probes that a comparison can take.
+pub(crate) const PROBES: [(&str, ProbeKind); 4] = [
+    ("linear", ProbeKind::Linear),
+    ("knn", ProbeKind::Knn),
+    ("low-shot", ProbeKind::LowShot),
+    ("attentive", ProbeKind::Attentive),
+];
+
+/// The kind of a probe's name.
+pub(crate) fn probe_kind(name: &str) -> Result<ProbeKind> {
+    let known: Vec<&str> = PROBES.iter().map(|(name, _)| *name).collect();
+    let found = PROBES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, kind)| *kind).ok_or_else(|| Error::unknown("kind of probe", name, &known))
+}
+
+impl Cell<'_> {
+    /// Name of the run.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}-{}", self.entry.variant, self.entry.preset, self.seed)
+    }
+
+    fn run(&self) -> PathBuf {
+        self.out.join("runs").join(self.name())
+    }
+
+    /// Trains until the run is finished; false: it was stopped before.
+    pub(crate) fn train(&self, stop: &Arc<AtomicBool>, observer: &mut dyn Observer) -> Result<bool> {
+        let run = self.run();
+        let begun = run.join("run.json").is_file();
+        if begun && runlog::read_info(&run)?.state == RunState::Finished {
+            return Ok(true);
+        }
+        let Plan { request, .. } = self.plan;
+        let settings = if begun {
+            Settings { replicas: self.replicas, ..Settings::default() }
+        } else {
+            let every = self.entry.steps.div_ceil(request.points.max(1));
+            let mut settings = request.settings();
+            settings
+                .assignments
+                .extend([format!("run.checkpoint_every={every}"), format!("run.keep={}", request.points + 1)]);
+            Settings {
+                preset: Some(self.entry.preset.clone()),
+                steps: Some(self.entry.steps),
+                seed: Some(self.seed),
+                replicas: self.replicas,
+                ..settings
+            }
+        };
+        let request = TrainRequest {
+            settings,
+            out: Some(run),
+            resume: begun,
+            engine: self.engine.clone(),
+            command: crate::commands::command_line(),
+            stop: stop.clone(),
+            probes: false,
+        };
+        Ok(plugin::find(&self.entry.variant)?.train(&request, observer)?.state == RunState::Finished)
+    }
+
+    /// Probes every checkpoint; what was probed before is read.
+    pub(crate) fn measure(&self) -> Result<Measured> {
+        let run = self.run();
+        let seconds = clock::step_seconds(&run)?;
+        let mut points = Vec::new();
+        for (step, checkpoint) in checkpoints(&run.join("checkpoints"))? {
+            let mut scores = Vec::new();
+            for probe in &self.plan.request.probes {
+                scores.extend(self.scores(step, &checkpoint, probe)?);
+            }
+            if points.is_empty() {
+                // The untrained encoder is where every run begins.
+                let untrained = scores.iter().filter(|score| score.features != jepa_core::probe::TRAINED).cloned();
+                points.push(Measure { step: 0, flops: 0.0, seconds: 0.0, scores: untrained.collect() });
+            }
+            scores.retain(|score| score.features == jepa_core::probe::TRAINED);
+            points.push(Measure {
+                step,
+                flops: step as f64 * self.entry.flops,
+                seconds: seconds.range(..=step).map(|(_, seconds)| seconds).sum(),
+                scores,
+            });
+        }
+        let events = runlog::read_events(&run)?;
+        let parameters = events.iter().find_map(|event| match event {
+            Event::Start { parameters, .. } => Some(*parameters),
+            _ => None,
+        });
+        Ok(Measured {
+            variant: self.entry.variant.clone(),
+            preset: self.entry.preset.clone(),
+            seed: self.seed,
+            steps: self.entry.steps,
+            parameters: parameters.unwrap_or(0),
+            alarms: events.iter().filter(|event| matches!(event, Event::Alarm { .. })).count(),
+            points,
+        })
+    }
+
+    fn scores(&self, step: u64, checkpoint: &Path, probe: &str) -> Result<Vec<Score>> {
+        let kind = probe_kind(probe)?;
+        let path = self.out.join("probes").join(self.name()).join(format!("{step}-{probe}.json"));
+        if path.is_file() {
+            let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+            return serde_json::from_slice(&bytes).map_err(|e| Error::format(&path, format!("holds no scores: {e}")));
+        }
+        let assignments = match kind {
+            ProbeKind::LowShot => {
+                vec![format!("probe.shots=[{}]", self.plan.request.shots), "probe.shares=[]".to_owned()]
+            }
+            _ => Vec::new(),
+        };
+        let request =
+            ProbeRequest { path: checkpoint.to_owned(), kind, data: None, assignments, engine: self.engine.clone() };
+        let report = plugin::find(&self.entry.variant)?.probe(&request)?;
+        let score = |line: plugin::ProbeLine| Score {
+            probe: probe.to_owned(),
+            features: line.features,
+            accuracy: line.accuracy,
+        };
+        let scores: Vec<Score> = report.rows.into_iter().map(score).collect();
+        let bytes = serde_json::to_vec_pretty(&scores).map_err(|e| Error::Engine(e.to_string()))?;
+        runlog::write(&path, &bytes)?;
+        Ok(scores)
+    }
+}
+
+/// Checkpoints of a run by their step.
+fn checkpoints(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let listing = std::fs::read_dir(folder).map_err(Error::io("list", folder))?;
+    let mut found: Vec<(u64, PathBuf)> = listing
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let step = path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()?;
+            path.join("manifest.json").is_file().then_some((step, path))
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
