@@ -95,6 +95,7 @@ impl Distance for DistanceConfig {
                 let norms = norm(&predicted) * norm(&target);
                 -((predicted * target).sum_dim(2) / norms) + 1.0
             }
+            Self::None => predicted.mean_dim(2) * 0.0,
             Self::CentredSoftmax { predicted_temperature, target_temperature, .. } => {
                 let temperatures = [predicted_temperature, target_temperature];
                 centring::cross_entropies(predicted, target, memory.centre.as_deref(), temperatures)

@@ -33,7 +33,7 @@ pub struct Plugin {
     evaluations: fn() -> Vec<EvaluationInfo>,
     evaluate: fn(&EvaluateRequest) -> Result<Evaluated>,
     embed: fn(&EmbedRequest) -> Result<Features>,
-    inspect: fn(&InspectRequest) -> Result<Box<dyn Inspector>>,
+    inspect: fn(&Self, &InspectRequest) -> Result<Box<dyn Inspector>>,
     import: fn(&Self, &ImportRequest) -> Result<usize>,
     export: fn(&Path, Format) -> Result<Vec<Exported>>,
     bench: fn(&Self, &BenchRequest) -> Result<BenchReport>,
@@ -111,7 +111,7 @@ impl Plugin {
 
     /// Opens networks and a data set to look at single samples: layers, attention, masks of one's own.
     pub fn inspect(&self, request: &InspectRequest) -> Result<Box<dyn Inspector>> {
-        (self.inspect)(request)
+        (self.inspect)(self, request)
     }
 
     /// Writes foreign weights as a run folder; returns the number of tensors.

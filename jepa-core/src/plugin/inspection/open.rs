@@ -16,7 +16,7 @@ use crate::objective::{Memory, Objective};
 use crate::plugin::picture::draw;
 use crate::plugin::settings::resolve;
 use crate::plugin::variant::{Batch, Draws};
-use crate::plugin::{SamplePicture, Variant};
+use crate::plugin::{Plugin, SamplePicture, Variant};
 use crate::probe::{self, Network};
 use crate::train::RunConfig;
 
@@ -38,14 +38,14 @@ pub(in crate::plugin) struct Opened<V: Variant> {
     pub(in crate::plugin) last: Mutex<Option<(usize, Arc<Batch<V>>)>>,
 }
 
-pub(in crate::plugin) fn inspect<V: Variant>(request: &InspectRequest) -> Result<Box<dyn Inspector>> {
+pub(in crate::plugin) fn inspect<V: Variant>(plugin: &Plugin, request: &InspectRequest) -> Result<Box<dyn Inspector>> {
     let device = &request.engine.device;
     let (config, bundle) = match &request.weights {
         Weights::Trained(path) => {
             let (config, bundle) = probe::open_run::<V>(path)?;
             (config, Some(bundle))
         }
-        Weights::Untrained(settings) => (resolve::<V>(settings)?.1, None),
+        Weights::Untrained(settings) => (resolve::<V>(plugin, settings)?.1, None),
     };
     let variant = V::new(&config.model)?;
     let fresh = variant.model(config.run.seed, device).valid();
