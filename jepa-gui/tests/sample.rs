@@ -1,5 +1,7 @@
 //! The sample screen driven by its labels, without a window or a graphics adapter: networks of two steps on built-in data.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
