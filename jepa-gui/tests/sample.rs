@@ -1,5 +1,7 @@
 //! The sample screen driven by its labels, without a window or a graphics adapter: networks of two steps on built-in data.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -52,6 +54,18 @@ fn shows(text: impl Into<String>) -> impl Fn(&Window) -> bool {
     move |window| window.query_all_by_label_contains(&text).next().is_some()
 }
 
+/// Clicks the picture at a share of its width and height.
+fn click_picture(window: &mut Window, share: f32) {
+    let rect = window.get_by_label_contains("Sample 0 of").rect();
+    let at = rect.min + share * rect.size();
+    window.event(egui::Event::PointerMoved(at));
+    for pressed in [true, false] {
+        let (button, modifiers) = (egui::PointerButton::Primary, egui::Modifiers::NONE);
+        window.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers });
+        window.step();
+    }
+}
+
 /// A run of `variant` in the folder of runs: two steps of its smallest preset.
 fn train(folder: &Path, variant: &str) -> PathBuf {
     let out = folder.join(variant);
@@ -92,8 +106,8 @@ fn layers_have_their_colours_and_a_click_or_an_arrow_marks_a_token() {
         assert!(shows(text)(&window), "{text}");
     }
     assert!(shows("token 0")(&window));
-    // 16 patches in four rows: the middle of the picture is the corner of the eleventh.
-    window.get_by_label_contains("Sample 0 of").click();
+    // 16 patches in four rows: a little below and right of the middle lies the eleventh.
+    click_picture(&mut window, 0.6);
     wait(&mut window, "the token under the pointer", shows("token 10"));
     window.key_press(egui::Key::ArrowLeft);
     wait(&mut window, "its neighbour", shows("token 9"));
@@ -125,7 +139,7 @@ fn a_painted_mask_is_answered_beside_the_runs_own() {
     // One token to be seen by mouse, another to be predicted by keyboard.
     window.get_by_label("Context").click();
     window.run_ok();
-    window.get_by_label_contains("Sample 0 of").click();
+    click_picture(&mut window, 0.6);
     wait(&mut window, "the first stroke", shows("Seen 1, to be predicted 0, of 16 tokens"));
     window.key_press(egui::Key::T);
     window.run_ok();
