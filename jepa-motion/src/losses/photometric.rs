@@ -78,7 +78,7 @@ impl Photometric {
         add(self.l1, &|| mean(difference().abs()));
         add(self.l2, &|| mean(difference().powi_scalar(2)));
         add(self.ssim, &|| mean(tokens(structural(a.grid(), b.grid()))));
-        add(self.census, &|| mean(tokens(census(picture.grid(), found.grid(), mask, picture.size))));
+        add(self.census, &|| mean(tokens(census(picture.grid(), found.grid(), mask))));
         sum
     }
 }
@@ -107,9 +107,8 @@ pub fn structural(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
 
 /// How differently places stand out from their eight neighbours, one number a place, [frames, rows, columns, 1]; zero at
 /// the border, whose neighbours are missing, and where `mask` is.
-pub fn census(a: Tensor<4>, b: Tensor<4>, mask: Option<&Tensor<3>>, size: [usize; 2]) -> Tensor<4> {
-    let [rows, columns] = size;
-    let [frames, ..] = a.dims();
+pub fn census(a: Tensor<4>, b: Tensor<4>, mask: Option<&Tensor<3>>) -> Tensor<4> {
+    let [frames, rows, columns, _] = a.dims();
     let inner = |x: &Tensor<4>, dy: usize, dx: usize| x.clone().narrow(1, dy, rows - 2).narrow(2, dx, columns - 2);
     // Luma, in bytes.
     let grey = |x: Tensor<4>| {

@@ -16,7 +16,7 @@ const LEAK: f64 = 0.1;
 pub struct Conv {
     /// [outputs, inputs, side, side]
     pub weight: Param<Tensor<4>>,
-    /// [outputs]
+    /// `[outputs]`
     pub bias: Param<Tensor<1>>,
     /// How the filter lies on the map.
     #[module(skip)]
@@ -60,7 +60,7 @@ pub(super) fn leaky(x: Tensor<3>) -> Tensor<3> {
 pub struct Depthwise {
     /// [channels, 1, 7, 7]
     pub weight: Param<Tensor<4>>,
-    /// [channels]
+    /// `[channels]`
     pub bias: Param<Tensor<1>>,
 }
 
@@ -87,7 +87,7 @@ pub struct ConvNextBlock {
     pub pwconv1: Linear,
     /// And back.
     pub pwconv2: Linear,
-    /// Scale of each channel, [width]; small at first.
+    /// Scale of each channel, `[width]`; small at first.
     pub gamma: Param<Tensor<1>>,
 }
 
