@@ -292,7 +292,7 @@ mod tests {
         let mut resumed = AdamW::new(&config, &once).unwrap();
         resumed.restore(1, state.into_iter().map(|(_, tensor)| tensor).collect());
         let mut fresh = AdamW::new(&config, &once).unwrap();
-        let mut twice = |optimizer: &mut AdamW| optimizer.update(once.clone(), gradients(), 1.0, rates).unwrap();
+        let twice = |optimizer: &mut AdamW| optimizer.update(once.clone(), gradients(), 1.0, rates).unwrap();
         let expected = values(&twice(&mut optimizer));
         assert_eq!(values(&twice(&mut resumed)), expected);
         assert!(values(&twice(&mut fresh)) != expected);
