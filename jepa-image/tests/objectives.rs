@@ -75,7 +75,7 @@ fn objectives_of_the_presets_have_the_values_of_the_published_formulas() {
 fn dinos_cross_entropy_is_the_mean_of_both_recorded_directions() {
     // One direction is recorded: student Z1, copy Z2. The other is what the two together leave.
     let [a, b] = views();
-    let config = dino::objective();
+    let config = dino::objective(0.9);
     let one = |predicted: &Tensor<3>, target: &Tensor<3>| {
         let pairs = vec![Pair { predicted: predicted.clone(), target: target.clone() }];
         let forward = Forward { pairs, ..Forward::default() };
@@ -85,6 +85,15 @@ fn dinos_cross_entropy_is_the_mean_of_both_recorded_directions() {
     assert!((one(&a, &b) - 0.463_318_09).abs() < 1e-5, "{}", one(&a, &b));
     let mean = (one(&a, &b) + one(&b, &a)) / 2.0;
     assert!((total(&config, [a, b]) - mean).abs() < 1e-6);
+}
+
+#[test]
+fn an_objective_that_compares_nothing_is_refused() {
+    let nothing = ObjectiveConfig { regularisers: Vec::new(), ..vicreg::official() };
+    let error = Objective::new(&nothing).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("objective.distance") && error.contains("compares"), "{error}");
+    let alone = vicreg::objective(VicRegForm::Official, [25.0, 25.0, 1.0]).regularisers.split_off(1);
+    assert!(Objective::new(&ObjectiveConfig { regularisers: alone, ..vicreg::official() }).is_err());
 }
 
 #[test]

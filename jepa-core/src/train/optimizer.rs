@@ -272,6 +272,33 @@ mod tests {
     use crate::nn::{Init, InitScheme, Linear};
 
     #[test]
+    fn lars_keeps_one_buffer_a_leaf_and_goes_on_where_it_was() {
+        let rule = UpdateRule::Lars { momentum: 0.9, trust: 0.01, form: LarsForm::Official };
+        let config = AdamWConfig { rule, ..Default::default() };
+        let layer = || Linear::new(&mut Init::new(3, InitScheme::FanIn, &Device::flex()), 7, 5);
+        let gradients = || {
+            let ramp = |n: usize| (0..n).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<f32>>();
+            let tensor = |n: usize| Tensor::from_data(TensorData::new(ramp(n), [n]), &Device::flex());
+            params::leaves(&layer()).iter().map(|leaf| Some(tensor(leaf.len()))).collect::<Vec<_>>()
+        };
+        let rates = Rates { lr: 0.1, decay: 0.01, momentum: 1.0 };
+        let values = |layer: &Linear| host::read(layer.weight.val()).unwrap();
+
+        let mut optimizer = AdamW::new(&config, &layer()).unwrap();
+        let once = optimizer.update(layer(), gradients(), 1.0, rates).unwrap();
+        let state = optimizer.tensors(&once);
+        let names: Vec<&str> = state.iter().map(|(leaf, _)| &leaf.path[..]).collect();
+        assert_eq!(names, ["weight.momentum_buffer", "bias.momentum_buffer"]);
+        let mut resumed = AdamW::new(&config, &once).unwrap();
+        resumed.restore(1, state.into_iter().map(|(_, tensor)| tensor).collect());
+        let mut fresh = AdamW::new(&config, &once).unwrap();
+        let twice = |optimizer: &mut AdamW| optimizer.update(once.clone(), gradients(), 1.0, rates).unwrap();
+        let expected = values(&twice(&mut optimizer));
+        assert_eq!(values(&twice(&mut resumed)), expected);
+        assert!(values(&twice(&mut fresh)) != expected);
+    }
+
+    #[test]
     fn the_pass_over_slices_and_the_tensor_operations_give_the_same_update() {
         let device = Device::flex();
         let config = AdamWConfig { clip_norm: Some(0.5), ..Default::default() };

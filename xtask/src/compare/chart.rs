@@ -80,12 +80,13 @@ impl Chart {
         let longest = points().map(|p| p[0]).fold(0.0, f64::max);
         let ends = points().flat_map(|[_, y, d]| [y - d, y + d]).chain(self.level.iter().map(|(level, _)| *level));
         let (low, high) = ends.fold((f64::MAX, f64::MIN), |(low, high), y| (low.min(y), high.max(y)));
-        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
+        // Nothing to show, or one height for everything: a plot of one percent.
+        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high.max(low + 1.0)) };
         let across = ticks(0.0, longest.max(1e-9));
         let up = ticks(low, high);
         let edge = |ticks: &[f64], last: bool| if last { ticks.last() } else { ticks.first() }.copied().unwrap_or(0.0);
         let (x_0, x_1) = (0.0, longest.max(1e-9));
-        let (y_0, y_1) = (edge(&up, false).min(low), edge(&up, true).max(high).max(low + 1e-9));
+        let (y_0, y_1) = (edge(&up, false).min(low), edge(&up, true).max(high));
         let x = |v: f64| LEFT + ((v - x_0) / (x_1 - x_0)) as f32 * (RIGHT - LEFT);
         let y = |v: f64| BOTTOM - ((v - y_0) / (y_1 - y_0)) as f32 * (BOTTOM - TOP);
 
@@ -130,7 +131,7 @@ impl Chart {
     }
 }
 
-/// Round numbers around low..high, four to nine of them.
+/// Round numbers around low..high, four to nine of them; `high` must lie above `low`.
 fn ticks(low: f64, high: f64) -> Vec<f64> {
     let range = (high - low).max(1e-9);
     let power = 10f64.powf((range / 5.0).log10().floor());
@@ -187,14 +188,21 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_enclose_the_values() {
-        for (low, high) in [(0.0, 1.0), (47.3, 88.1), (0.0, 0.037), (50.0, 50.0), (0.0, 123_456.0)] {
+        for (low, high) in [(0.0, 1.0), (47.3, 88.1), (0.0, 0.037), (50.0, 51.0), (0.0, 123_456.0)] {
             let ticks = ticks(low, high);
             assert!((2..=9).contains(&ticks.len()), "{ticks:?}");
             assert!(ticks[0] <= low && ticks[ticks.len() - 1] >= high, "{ticks:?} around {low}..{high}");
         }
         assert_eq!(label(0.25, &[0.0, 0.25]), "0.2");
         assert_eq!(label(20.0, &[0.0, 20.0]), "20");
-        let empty = Chart { series: Vec::new(), level: None, ..chart() };
-        assert!(!empty.draw().shapes.is_empty());
+        let flat = Series { name: "flat".into(), points: vec![[0.0, 50.0, 0.0], [0.0, 50.0, 0.0]] };
+        for series in [Vec::new(), vec![flat]] {
+            let drawing = Chart { series, level: None, ..chart() }.draw();
+            let whole = |[x, y]: [f32; 2]| x.is_finite() && y.is_finite();
+            assert!(drawing.shapes.iter().all(|shape| match shape {
+                Shape::Line { points, .. } | Shape::Area { points, .. } => points.iter().all(|p| whole(*p)),
+                Shape::Text { at, .. } => whole(*at),
+            }));
+        }
     }
 }

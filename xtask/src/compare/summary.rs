@@ -281,7 +281,7 @@ mod tests {
         assert!(columns.iter().all(|count| *count == columns[0]), "{markdown}");
         let csv = summary.csv();
         assert_eq!(csv.lines().count(), 1 + 4 * 3);
-        assert!(csv.contains("a,p,1,10,1000000000000,3.000,linear,trained,74.000"), "{csv}");
+        assert!(csv.contains("a,p,1,10,1000000000000,3.000,linear,trained encoder,74.000"), "{csv}");
         let chart = summary.chart(Axis::Flops);
         assert_eq!(chart.series[0].points[0], [0.0, 50.5, 0.5f64.sqrt()]);
         assert_eq!((chart.series[0].points[1][0], chart.series[0].points[1][1]), (1.0, 72.0));
