@@ -86,7 +86,10 @@ impl App {
 
     /// Everything that happens whether the window is drawn or not.
     pub fn poll(&mut self, context: &egui::Context) {
-        self.shared.library.poll();
+        if self.shared.library.poll() && self.shared.selection.run.is_none() {
+            // Who has runs looks at the newest until another is chosen.
+            self.shared.selection.run = self.shared.library.runs.first().map(|run| run.path.clone());
+        }
         self.shared.followers.poll(context);
         for ended in self.shared.children.poll() {
             let name = name_of(&ended.out);
