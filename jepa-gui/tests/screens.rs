@@ -1,5 +1,7 @@
 //! Every screen driven by its labels, without a window or a graphics adapter.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

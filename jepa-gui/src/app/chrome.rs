@@ -36,8 +36,7 @@ fn theme_button(app: &mut App, ui: &mut Ui) {
     let next = if app.shared.theme.dark { "light" } else { "dark" };
     let label = if app.shared.theme.dark { "Light" } else { "Dark" };
     if ui.button(label).on_hover_text(format!("Switch to the {next} theme")).clicked() {
-        app.shared.workspace.content.theme = next.to_owned();
-        app.set_theme(ui.ctx());
+        app.choose_theme(next, ui.ctx());
     }
 }
 

@@ -76,6 +76,12 @@ impl App {
         self.shared.workspace.content.screen = Some(screen);
     }
 
+    /// Switches to the theme `light`, `dark` or, for any other word, that of the system.
+    pub fn choose_theme(&mut self, theme: &str, context: &egui::Context) {
+        self.shared.workspace.content.theme = theme.to_owned();
+        self.set_theme(context);
+    }
+
     fn set_theme(&self, context: &egui::Context) {
         context.set_theme(match self.shared.workspace.content.theme.as_str() {
             "light" => egui::ThemePreference::Light,

@@ -141,10 +141,7 @@ impl App {
                     self.show(screen);
                     self.screens[screen as usize].command(&id, context, &mut self.shared);
                 }
-                Entry::Theme(theme) => {
-                    self.shared.workspace.content.theme = theme.to_owned();
-                    self.set_theme(context);
-                }
+                Entry::Theme(theme) => self.choose_theme(theme, context),
             }
         }
     }

@@ -19,7 +19,7 @@ pub fn number(value: f64) -> String {
 pub fn figure(value: f64) -> String {
     match value.abs() {
         _ if !value.is_finite() => "–".to_owned(),
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         v if !(1e-3..1e6).contains(&v) => format!("{value:.2e}"),
         v => format!("{value:.*}", (2 - v.log10().floor() as i32).max(0) as usize),
     }

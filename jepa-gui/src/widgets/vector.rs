@@ -81,7 +81,7 @@ pub fn svg(title: &str, x_label: &str, y_label: &str, series: &[Series], log: bo
         let y = top + 10.0 + 16.0 * i as f64;
         let _ =
             writeln!(out, "<path d=\"M{:.1} {y:.1}h10\" stroke=\"{color}\" stroke-width=\"3\"/>", width - right - 10.0);
-        let path: Vec<String> = points.iter().map(|p| place(p)).map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
+        let path: Vec<String> = points.iter().map(place).map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
         let _ = writeln!(
             out,
             "<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"1.5\" points=\"{}\"/>",
