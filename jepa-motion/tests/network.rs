@@ -184,8 +184,12 @@ fn every_term_and_the_norm_of_every_gradient_are_the_recorded_ones() {
 }
 
 #[test]
-fn the_gradient_of_the_whole_loss_is_its_slope() {
-    let small = Small::new(|_, _| {});
+fn the_gradient_of_the_flows_losses_is_their_slope() {
+    let mut small = Small::new(|_, _| {});
+    // What is smooth alone: no mask that a step could flip, no absolute values, no terms of the content.
+    small.networks.loss.occlusion = None;
+    small.networks.loss.photometric = Photometric { l1: 0.0, l2: 4.0, ssim: 0.0, census: 0.0 };
+    small.networks.invariance = 0.0;
     let student = small.networks.clone().train();
     let step = Step::new(1, 10, 0, &Device::flex());
     let value = |networks: &MotionNetworks| {
@@ -193,7 +197,7 @@ fn the_gradient_of_the_whole_loss_is_its_slope() {
         objective().energy(forward, &Memory::default()).unwrap().total
     };
     let gradients = params::gradients(&student, &mut value(&student).backward());
-    // Of the flow estimator alone, whose terms are small beside the content's.
+    // Of the flow estimator: everything reaches it through warps and cost volumes.
     let names: Vec<String> = params::leaves(&student).into_iter().map(|leaf| leaf.path).collect();
     let of_flow = |at: usize| names[at].starts_with("flow.");
     let squares = |at: usize| gradients[at].clone().map_or(0.0, |g| host::scalar(g.powi_scalar(2).sum()).unwrap());
@@ -209,9 +213,10 @@ fn the_gradient_of_the_whole_loss_is_its_slope() {
         });
         host::scalar(value(&networks.unwrap())).unwrap()
     };
-    let h = 2e-3;
+    // Small enough that few places pass from one pixel to the next.
+    let h = 1e-3;
     let found = (moved(h) - moved(-h)) / (2.0 * h);
-    assert!((found / norm - 1.0).abs() < 0.05, "{found} and {norm}");
+    assert!((found / norm - 1.0).abs() < 0.03, "{found} and {norm}");
 }
 
 #[test]

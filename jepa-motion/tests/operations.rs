@@ -78,15 +78,18 @@ fn photometric_losses_have_the_recorded_values_and_gradients() {
         x.reshape([frames, rows * columns, channels])
     };
     type Distance = fn(Tensor<4>, Tensor<4>) -> Tensor<4>;
-    let distances: [(&str, Distance); 2] = [("ssim", structural), ("census", |a, b| census(a, b, None))];
-    for (name, distance) in distances {
+    // The census works on bytes, up to 255, and is steep where neighbours are alike.
+    let distances: [(&str, Distance, f64); 2] =
+        [("ssim", structural, 1e-6), ("census", |a, b| census(a, b, None), 5e-5)];
+    for (name, distance, close) in distances {
         let b = map("photo.b").values.autodiff().require_grad();
         let y = distance(map("photo.a").grid(), Map::new(b.clone(), size).grid());
         let gradient = b.grad(&y.clone().mean().backward()).unwrap();
         assert!(recorded.difference(&format!("photo.{name}"), tokens(y.inner())).unwrap() < CLOSE, "{name}");
         // Gradients of a mean over some hundred places.
-        assert!(recorded.difference(&format!("photo.of_{name}"), gradient.clone()).unwrap() < 1e-6, "{name}");
-        assert!(recorded.difference(&format!("photo.of_{name}"), gradient * 0.9).unwrap() > 1e-5, "{name}");
+        let found = recorded.difference(&format!("photo.of_{name}"), gradient.clone()).unwrap();
+        assert!(found < close, "{name}: {found}");
+        assert!(recorded.difference(&format!("photo.of_{name}"), gradient * 0.9).unwrap() > 1e-3, "{name}");
     }
     for (name, second) in [("first", false), ("second", true)] {
         let flow = map("photo.flow").values.autodiff().require_grad();

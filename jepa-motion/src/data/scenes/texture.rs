@@ -94,7 +94,10 @@ impl Texture {
         let wave = |at: f32| 0.5 + 0.5 * (std::f32::consts::TAU * at).sin();
         let bend = |k: u32| self.noise([x, y], 2.0 * self.period, k) - 0.5;
         match self.kind {
-            Kind::Clouds => 0.65 * self.noise([x, y], self.period, 1) + 0.35 * self.noise([x, y], 0.5 * self.period, 2),
+            Kind::Clouds => {
+                let mixed = 0.65 * self.noise([x, y], self.period, 1) + 0.35 * self.noise([x, y], 0.5 * self.period, 2);
+                (0.5 + 2.0 * (mixed - 0.5)).clamp(0.0, 1.0)
+            }
             Kind::Marble => wave(u + 1.2 * bend(3)),
             Kind::Wood => wave(1.3 * (u + 0.3).hypot(0.35 * v) + 0.6 * bend(4)),
             Kind::Bricks => {
