@@ -162,7 +162,7 @@ fn errors_over_training_have_a_time_slider() {
     window.get_by_label("Over training").click();
     wait(&mut window, "the newest errors", shows("at step 2; yellow is"));
     assert!(shows("Mean error over training: mean error largest")(&window));
-    window.get_by_label("Training step").set_value_accesskit(0.0);
+    window.get_by_role_and_label(egui::accesskit::Role::Slider, "Training step").set_value_accesskit(0.0);
     wait(&mut window, "those of the first step", shows("at step 1; yellow is"));
 }
 

@@ -129,7 +129,7 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         for (shape, expected) in
-            [(Shape { tubelet: 4, ..SHAPE }, "multiples of 4"), (Shape { frames: 8, ..SHAPE }, "clip.frames=16")]
+            [(Shape { tubelet: 3, ..SHAPE }, "multiples of 3"), (Shape { frames: 8, ..SHAPE }, "clip.frames=16")]
         {
             let error = evaluate(None, shape, &[("blind", &blind)], &workers).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -38,7 +38,7 @@ use jepa_core::nn::{EncoderConfig, Init, InitScheme, PredictorConfig, RotaryConf
 use jepa_core::planning::PlanningConfig;
 use jepa_core::plugin::{
     Description, Draws, Evaluated, Evaluation, Exported, Format, Imported, Kind, Networks, Preset, Preview, Rival,
-    Variant,
+    Scene, Variant,
 };
 use jepa_core::probe::readable;
 use jepa_core::train::{Replicas, default_replicas};
@@ -231,6 +231,14 @@ impl Variant for VJepa2Ac {
 
     fn picture(&self, batch: &ActionBatch) -> Option<(Preview, Vec<Option<u32>>)> {
         (batch.times() > 1).then(|| self.views.picture(batch.row(0)))
+    }
+
+    /// The frozen encoder looks at a frame by itself: at the first one.
+    fn scene(&self, sample: &Trajectory) -> Result<Scene> {
+        let [_, rows, columns] = self.views.tubelets().grid;
+        let first = sample.clip.cut(0..1)?;
+        let tokens = preview::shown(&first, [1, rows, columns], 1);
+        Ok(Scene::still(&preview::preview(&first, [rows, columns]), tokens))
     }
 
     fn import(foreign: &Foreign) -> Result<Imported<VJepa2AcConfig>> {

@@ -40,7 +40,9 @@ impl Screen for Start {
 
     fn poll(&mut self, context: &egui::Context, _shared: &mut Shared) {
         let cards = self.cards.get_or_insert_with(|| {
-            let plugins = jepa_core::plugin::variants().map_err(|e| e.to_string())?;
+            let mut plugins = jepa_core::plugin::variants().map_err(|e| e.to_string())?;
+            // What is there to be compared with comes last.
+            plugins.sort_by_key(|plugin| plugin.description.kind == Kind::Comparison);
             Ok(plugins.into_iter().map(Card::new).collect())
         });
         let Ok(cards) = cards else { return };
