@@ -5,7 +5,7 @@
 //! cargo run -p jepa-gui --example pictures -- runs /tmp/pictures light
 //! ```
 //!
-//! The newest run is the one that is looked into; it needs a checkpoint. Where there is no graphics card a software
+//! The newest run is the one that is looked into; it needs a checkpoint, and `JEPA_XTASK` names the training program. Where there is no graphics card a software
 //! adapter draws; `VK_ICD_FILENAMES` chooses among several.
 
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ use jepa_point as _;
 use jepa_skeleton as _;
 use jepa_video as _;
 
+/// Points around what the harness shows.
+const MARGIN: f32 = 8.0;
+
 type Window = Harness<'static, Option<App>>;
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -41,11 +44,16 @@ fn main() -> Outcome {
     if app(&window).is_some_and(|app| app.shared.selection.run.is_none()) {
         return Err(format!("`{runs}` holds no runs").into());
     }
-    let mut take = |name: &str, window: &mut Window| -> Outcome {
+    let take = |name: &str, window: &mut Window| -> Outcome {
         for _ in 0..8 {
             window.step();
         }
-        window.render()?.save(out.join(format!("{name}.png")))?;
+        // Without the frame that the harness draws around.
+        let (whole, edge) = (window.render()?, MARGIN as u32);
+        let (width, height) = (whole.width() - 2 * edge, whole.height() - 2 * edge);
+        image::imageops::crop_imm(&whole, edge, edge, width, height)
+            .to_image()
+            .save(out.join(format!("{name}.png")))?;
         println!("{name}.png");
         Ok(())
     };
@@ -77,6 +85,8 @@ fn main() -> Outcome {
     press(&mut window, "UMAP");
     wait(&mut window, "its trust", |w| says("Map: UMAP")(w) && says("of true neighbours kept")(w))?;
     look_at_a_point(&mut window)?;
+    let clock = Instant::now();
+    wait(&mut window, "thumbnails", |_| clock.elapsed() > Duration::from_secs(4))?;
     take("embeddings", &mut window)?;
 
     show(&mut window, ScreenId::Sample);
@@ -105,14 +115,17 @@ fn window(runs: &Path, theme: &str) -> Window {
             let mut app = App::new(&runs, &context);
             cloud::install(&state, &context);
             app.choose_theme(&theme, &context);
+            app.shared.adapters = vec![state.adapter.get_info().name];
             app
         });
         app.poll(&context);
         app.draw(ui);
     };
-    Harness::builder().with_size([1360.0, 860.0]).renderer(renderer).build_ui_state(draw, None)
+    let size = [1360.0 + 2.0 * MARGIN, 860.0 + 2.0 * MARGIN];
+    Harness::builder().with_size(size).with_render_cursor(false).renderer(renderer).build_ui_state(draw, None)
 }
 
+/// Its app, once it was drawn.
 fn app(window: &Window) -> Option<&App> {
     window.state().as_ref()
 }
@@ -130,25 +143,26 @@ fn press(window: &mut Window, label: &str) {
     window.step();
 }
 
-/// The middle of the map, where the nearest point is taken.
+/// Places on the map are tried until one has a point.
 fn look_at_a_point(window: &mut Window) -> Outcome {
     let rect = window.get_by_label_contains("Map: ").rect();
-    for share in [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65] {
-        let at = rect.min + egui::vec2(share, 0.5) * rect.size();
+    for try_ in 0..200u32 {
+        // A grid of 20 columns whose rows go from the middle outwards.
+        let (column, row) = ((try_ * 7) % 20, try_ / 20);
+        let y = 0.5 + 0.04 * f32::from(row.div_ceil(2) as u8) * if row % 2 == 0 { 1.0 } else { -1.0 };
+        let at = rect.min + egui::vec2(0.1 + 0.04 * column as f32, y) * rect.size();
         window.hover_at(at);
         window.step();
         window.drag_at(at);
         window.step();
         window.drop_at(at);
         window.step();
-        let clock = Instant::now();
-        if wait(window, "neighbours", |w| says(" too")(w) || clock.elapsed() > Duration::from_secs(2)).is_ok()
-            && says(" too")(window)
-        {
-            return Ok(());
+        window.step();
+        if says("1 sample and its")(window) {
+            return wait(window, "neighbours", says(" too"));
         }
     }
-    Err("no point lies across the middle of the map".into())
+    Err("the map shows no points".into())
 }
 
 fn says(text: &'static str) -> impl Fn(&Window) -> bool {

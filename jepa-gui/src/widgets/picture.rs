@@ -99,6 +99,13 @@ pub fn paint(sample: &SamplePicture, overlay: &Overlay, factor: usize, theme: Th
         Some([r, g, b]) => Color32::from_rgb(*r, *g, *b),
         _ => Color32::BLACK,
     };
+    // Methods that hide nothing have no masks to show.
+    let overlay = match overlay {
+        Overlay::Masks { generator, .. } | Overlay::Seen { generator } if sample.masks.len() <= *generator => {
+            &Overlay::Plain
+        }
+        overlay => overlay,
+    };
     let roles = Roles::of(sample, overlay);
     let shade = |at: usize| -> Color32 {
         let (own, token) = (pixel(at), sample.tokens.get(at).copied().flatten());
@@ -247,6 +254,10 @@ mod tests {
         assert_eq!(one[MIDDLES[1]], hidden, "another block is as dark as the rest");
         let border = all[8 * 16 + 8];
         assert_eq!(border, Theme { dark: true }.category(0));
+        let mut hides_nothing = sample();
+        hides_nothing.masks.clear();
+        let plain = paint(&hides_nothing, &Overlay::Masks { generator: 0, block: None }, 8, Theme { dark: true });
+        assert_eq!(plain.pixels, pixels(Overlay::Plain));
         let seen_only = pixels(Overlay::Seen { generator: 0 });
         assert_eq!(seen_only[MIDDLES[0]], seen);
         assert!(seen_only[MIDDLES[3]].r() <= 20);

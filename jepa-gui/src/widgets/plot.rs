@@ -92,6 +92,8 @@ impl CurvePlot<'_> {
                 let x = if by_time { super::duration(at.x) } else { format!("step {:.0}", at.x) };
                 Some(format!("{name}\n{x}\n{}", shown(at.y)))
             });
+        // Single points alone would stand in a plot of their own width.
+        let plot = if self.curves.is_empty() { plot.include_x(0.0) } else { plot };
         let response = plot.show(ui, |plot| {
             let bounds = plot.plot_bounds();
             let pixels = plot.response().rect.width().max(16.0) as usize;
