@@ -1,7 +1,7 @@
 //! Curves over steps or time, decimated to the pixels they cover.
 
 use egui::{Color32, Ui};
-use egui_plot::{AxisHints, HoverPosition, Legend, Line, LineStyle, Plot, PlotPoints, Points, VLine};
+use egui_plot::{AxisHints, Corner, HoverPosition, Legend, Line, LineStyle, Plot, PlotPoints, Points, VLine};
 
 use super::number;
 use crate::runs::{History, Range, decimate, smooth};
@@ -64,9 +64,11 @@ impl CurvePlot<'_> {
         let shown = move |y: f64| if log { number(10f64.powf(y)) } else { number(y) };
         let by_time = self.x == XAxis::Time;
         let label = self.label.to_owned();
+        // Curves begin at the left and fall; single points are of the end.
+        let corner = if self.curves.is_empty() { Corner::LeftTop } else { Corner::RightTop };
         let plot = Plot::new(self.id)
             .height(self.height)
-            .legend(Legend::default().background_alpha(0.6))
+            .legend(Legend::default().background_alpha(0.6).position(corner))
             .allow_scroll(false)
             .set_margin_fraction(egui::vec2(0.01, 0.06))
             .link_axis(egui::Id::unique("steps"), [self.x == XAxis::Step, false])

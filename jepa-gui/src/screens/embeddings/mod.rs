@@ -7,7 +7,7 @@
 //! | [`projection`], [`side`] | maps made in the background; one map with all that belongs to it |
 //! | [`plot`], [`camera`], [`cloud`], [`pick`] | drawing a map, and what the pointer means on it |
 //! | [`selection`], [`colour`], [`search`] | what is looked at, what colours say, what a text finds |
-//! | [`pictures`], [`gallery`] | thumbnails, and the grid of them |
+//! | [`pictures`], `gallery` | thumbnails, and the grid of them |
 //! | [`film`] | maps of the checkpoints of a run, laid over each other |
 
 pub mod camera;
