@@ -1,4 +1,4 @@
-//! One run of a comparison: trained or resumed, then probed at every checkpoint.
+//! One run of a comparison: trained or resumed, then probed at its planned checkpoints.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::clock;
 use super::plan::{Entry, Plan};
+
+/// Times that a run may be stopped and resumed before a planned checkpoint is lost to those of the stops.
+const STOPS: u64 = 16;
 
 /// A variant with a seed.
 pub(crate) struct Cell<'a> {
@@ -36,7 +39,7 @@ pub(crate) struct Measured {
     pub(crate) parameters: usize,
     /// Collapse alarms of the run.
     pub(crate) alarms: usize,
-    /// The beginning, and every checkpoint.
+    /// The beginning, and every planned checkpoint.
     pub(crate) points: Vec<Measure>,
 }
 
@@ -98,11 +101,10 @@ impl Cell<'_> {
         let settings = if begun {
             Settings { replicas: self.replicas, ..Settings::default() }
         } else {
-            let every = self.entry.steps.div_ceil(request.points.max(1));
             let mut settings = request.settings();
-            settings
-                .assignments
-                .extend([format!("run.checkpoint_every={every}"), format!("run.keep={}", request.points + 1)]);
+            // A run that is stopped saves where it is too: some more may be there than are probed.
+            let keep = request.points + STOPS;
+            settings.assignments.extend([format!("run.checkpoint_every={}", self.every()), format!("run.keep={keep}")]);
             Settings {
                 preset: Some(self.entry.preset.clone()),
                 steps: Some(self.entry.steps),
@@ -123,12 +125,20 @@ impl Cell<'_> {
         Ok(plugin::find(&self.entry.variant)?.train(&request, observer)?.state == RunState::Finished)
     }
 
-    /// Probes every checkpoint; what was probed before is read.
+    /// Steps from one probed checkpoint to the next.
+    fn every(&self) -> u64 {
+        self.entry.steps.div_ceil(self.plan.request.points.max(1))
+    }
+
+    /// Probes every planned checkpoint; what was probed before is read. Where a run was stopped on the way says nothing
+    /// about others.
     pub(crate) fn measure(&self) -> Result<Measured> {
         let run = self.run();
         let seconds = clock::step_seconds(&run)?;
         let mut points = Vec::new();
-        for (step, checkpoint) in checkpoints(&run.join("checkpoints"))? {
+        let is_planned = |step: u64| step.is_multiple_of(self.every()) || step == self.entry.steps;
+        let found = checkpoints(&run.join("checkpoints"))?;
+        for (step, checkpoint) in found.into_iter().filter(|(step, _)| is_planned(*step)) {
             let mut scores = Vec::new();
             for probe in &self.plan.request.probes {
                 scores.extend(self.scores(step, &checkpoint, probe)?);

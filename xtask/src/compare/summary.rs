@@ -91,6 +91,7 @@ impl<'a> Summary<'a> {
         for (line, values) in lines.iter_mut().zip(&values) {
             (line.mean, line.deviation) = (mean(values), deviation(values));
         }
+        lines.sort_by_key(|line| line.step);
         Self { plan, runs, lines }
     }
 
