@@ -14,7 +14,7 @@ use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{self, Window};
+use super::data::{self, Window};
 
 jepa_core::register!(SeriesJepa);
 

@@ -1,4 +1,4 @@
-"""Records what MC-JEPA's parts give in PyTorch, for `tests/operations.rs` and `tests/network.rs`.
+"""Records what MC-JEPA's parts give in PyTorch, for `tests/promises/{operations,network}.rs`.
 
     python motion.py [--out FOLDER]
 

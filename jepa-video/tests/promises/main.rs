@@ -1,0 +1,14 @@
+//! What the video crate promises, in one test program: a file each, built once. `cargo test --test promises <file>` runs one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod action;
+mod checkpoint_import;
+mod clips;
+mod conformance;
+mod fixtures;
+mod formula;
+mod hugging_face;
+mod official;
+mod pairs;
+mod planning;
