@@ -1,6 +1,7 @@
 //! Where samples come from: sources, the ordered loader, quarantine; bounded reading and the held-out part for sources.
 
 pub mod file;
+pub mod folders;
 mod loader;
 pub mod part;
 

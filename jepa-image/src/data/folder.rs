@@ -1,83 +1,33 @@
 //! A folder of image files.
 
-use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+use jepa_core::data::folders::{Folders, Labelled};
 use jepa_core::data::{Source, Split};
 use jepa_core::error::{Error, Result};
 
-use super::file;
-use super::part;
+use super::file::Listing;
 use super::{EXTENSIONS, Picture};
 
-/// Names of the sub-folder that holds the test part, in order of preference.
-const TEST_FOLDERS: &[&str] = &["test", "val"];
-
-/// A folder of image files: one sub-folder per class, or flat and without labels. When it holds `train/`, that is the
-/// training part and `test/` or `val/` the other one; else one image in ten is held out for testing.
+/// A folder of image files: [one sub-folder a class](jepa_core::data::folders), or flat and without labels.
 #[derive(Debug)]
 pub struct ImageFolder {
     root: PathBuf,
-    images: Vec<(PathBuf, Option<u32>)>,
-    classes: Vec<String>,
-    notes: Vec<String>,
+    found: Labelled,
 }
 
 impl ImageFolder {
     /// Lists the images below `root` without decoding them.
     pub fn open(root: &Path, split: Split) -> Result<Self> {
-        let spec = root.display().to_string();
-        match std::fs::metadata(root) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::data(spec, "there is no such folder"));
-            }
-            Err(error) => return Err(Error::io("read", root)(error)),
-            Ok(found) if !found.is_dir() => return Err(Error::data(spec, "is not a folder")),
-            Ok(_) => {}
-        }
-        let train_folder = root.join("train");
-        let (train, test) = if train_folder.is_dir() {
-            (Tree::scan(&train_folder)?, test_tree(root)?)
-        } else {
-            (Tree::scan(root)?, None)
-        };
-        if train.count() == 0 {
-            let problem = format!(
-                "no images found in `{}`: expected files ending in {}, directly in it or in one sub-folder per class",
-                train.folder.display(),
-                EXTENSIONS.join(", "),
-            );
-            return Err(Error::data(spec, problem));
-        }
-        // One numbering for both parts, whichever is opened.
-        let classes: BTreeSet<String> =
-            [Some(&train), test.as_ref()].into_iter().flatten().flat_map(Tree::class_names).collect();
-        let classes: Vec<String> = classes.into_iter().collect();
-
-        let mut notes = Vec::new();
-        let (tree, kept) = match (split, test) {
-            (Split::Test, Some(test)) => (test, None),
-            (Split::Train, Some(_)) => (train, None),
-            (_, None) => {
-                let kept = part::nonempty(&spec, train.count(), split)?;
-                notes.push(part::RULE.to_owned());
-                (train, Some(kept))
-            }
-        };
-        if !tree.classes.is_empty() && !tree.loose.is_empty() {
-            notes.push(format!("{} images beside the class folders left out", tree.loose.len()));
-        }
-        let mut images = tree.into_images(&classes);
-        if let Some(kept) = kept {
-            images = kept.into_iter().filter_map(|i| images.get_mut(i as usize).map(std::mem::take)).collect();
-        }
-        Ok(Self { root: root.to_path_buf(), images, classes, notes })
+        let expected = format!("files ending in {}", EXTENSIONS.join(", "));
+        let found = Folders { what: "images", expected: &expected, pick: images }.open(root, split)?;
+        Ok(Self { root: root.to_path_buf(), found })
     }
 
     /// Path of image `index`.
     fn path(&self, index: usize) -> Result<&Path> {
-        let found = self.images.get(index).map(|(path, _)| path.as_path());
-        found.ok_or_else(|| Error::data(self.root.display().to_string(), super::no_such(index, self.images.len())))
+        let missing = || super::no_such(index, self.found.samples.len());
+        self.found.path(index).ok_or_else(|| Error::data(self.root.display().to_string(), missing()))
     }
 }
 
@@ -85,7 +35,7 @@ impl Source for ImageFolder {
     type Sample = Picture;
 
     fn len(&self) -> usize {
-        self.images.len()
+        self.found.samples.len()
     }
 
     fn read(&self, index: usize) -> Result<Picture> {
@@ -93,11 +43,11 @@ impl Source for ImageFolder {
     }
 
     fn label(&self, index: usize) -> Option<u32> {
-        self.images.get(index)?.1
+        self.found.samples.get(index)?.1
     }
 
     fn classes(&self) -> &[String] {
-        &self.classes
+        &self.found.classes
     }
 
     fn name(&self, index: usize) -> String {
@@ -105,91 +55,13 @@ impl Source for ImageFolder {
     }
 
     fn describe(&self) -> String {
-        let classes = match self.classes.len() {
-            0 => "without labels".to_owned(),
-            n => format!("in {n} classes"),
-        };
-        let mut text = format!("folder `{}`: {} images {classes}", self.root.display(), self.images.len());
-        for note in &self.notes {
-            text += &format!("; {note}");
-        }
-        text
+        format!("folder `{}`: {}", self.root.display(), self.found.about("images"))
     }
 }
 
-/// Images below one folder: those in class folders and those beside them.
-struct Tree {
-    folder: PathBuf,
-    classes: Vec<(String, Vec<PathBuf>)>,
-    loose: Vec<PathBuf>,
-}
-
-impl Tree {
-    fn scan(folder: &Path) -> Result<Self> {
-        let listing = file::list(folder)?;
-        let mut classes = Vec::new();
-        for class in listing.folders {
-            let mut images = Vec::new();
-            collect(&class, &mut HashSet::new(), &mut images)?;
-            // A folder of notes or scripts is not a class.
-            if !images.is_empty() {
-                images.sort();
-                classes.push((file::name(&class), images));
-            }
-        }
-        let loose = listing.files.into_iter().filter(|path| is_image(path)).collect();
-        Ok(Self { folder: folder.to_path_buf(), classes, loose })
-    }
-
-    /// Number of images that are used: the loose ones count only where there are no classes.
-    fn count(&self) -> usize {
-        if self.classes.is_empty() {
-            self.loose.len()
-        } else {
-            self.classes.iter().map(|(_, images)| images.len()).sum()
-        }
-    }
-
-    fn class_names(&self) -> impl Iterator<Item = String> {
-        self.classes.iter().map(|(name, _)| name.clone())
-    }
-
-    fn into_images(self, names: &[String]) -> Vec<(PathBuf, Option<u32>)> {
-        if self.classes.is_empty() {
-            return self.loose.into_iter().map(|path| (path, None)).collect();
-        }
-        let labelled = self.classes.into_iter().flat_map(|(name, images)| {
-            let label = names.binary_search(&name).ok().map(|label| label as u32);
-            images.into_iter().map(move |path| (path, label))
-        });
-        labelled.collect()
-    }
-}
-
-/// The test part of a folder with `train/`: the first candidate with labels, else the first with images.
-fn test_tree(root: &Path) -> Result<Option<Tree>> {
-    let mut best: Option<Tree> = None;
-    for name in TEST_FOLDERS {
-        let folder = root.join(name);
-        if folder.is_dir() {
-            let tree = Tree::scan(&folder)?;
-            let better = best.as_ref().is_none_or(|best| best.classes.is_empty() && !tree.classes.is_empty());
-            if tree.count() > 0 && better {
-                best = Some(tree);
-            }
-        }
-    }
-    Ok(best)
-}
-
-/// Adds the images at any depth below `folder`; `seen` breaks circles of links.
-fn collect(folder: &Path, seen: &mut HashSet<PathBuf>, images: &mut Vec<PathBuf>) -> Result<()> {
-    if !seen.insert(folder.canonicalize().map_err(Error::io("read", folder))?) {
-        return Ok(());
-    }
-    let listing = file::list(folder)?;
-    images.extend(listing.files.into_iter().filter(|path| is_image(path)));
-    listing.folders.iter().try_for_each(|inner| collect(inner, seen, images))
+fn images(mut listing: Listing) -> Result<Listing> {
+    listing.files.retain(|path| is_image(path));
+    Ok(listing)
 }
 
 /// Whether the name of a file ends like an image.
@@ -200,6 +72,8 @@ pub(super) fn is_image(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn save(root: &Path, name: &str) {
@@ -299,17 +173,5 @@ mod tests {
             let error = source.read(index).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_are_followed_and_a_circle_of_links_ends() {
-        let dir = temporary();
-        save(dir.path(), "cat/a.png");
-        std::os::unix::fs::symlink(dir.path().join("cat"), dir.path().join("cat/again")).unwrap();
-        std::os::unix::fs::symlink(dir.path().join("cat"), dir.path().join("dog")).unwrap();
-        std::os::unix::fs::symlink(dir.path().join("nowhere"), dir.path().join("cat/b.png")).unwrap();
-        let source = ImageFolder::open(dir.path(), Split::Train).unwrap();
-        assert_eq!((source.len(), source.classes().len()), (2, 2));
     }
 }

@@ -30,7 +30,7 @@ pub use mesh::Mesh;
 
 use std::path::Path;
 
-use jepa_core::data::{DataSpec, Source, Split, file, part};
+use jepa_core::data::{DataSpec, Source, Split, file};
 use jepa_core::error::{Error, Result};
 
 use layouts::{folder, modelnet, parts, shapenet};

@@ -41,7 +41,7 @@ pub use sequence::{MAX_PERSONS, MAX_VALUES, Sequence};
 
 use std::path::Path;
 
-use jepa_core::data::{DataSpec, Source, Split, file, part};
+use jepa_core::data::{DataSpec, Source, Split, file};
 use jepa_core::error::{Error, Result};
 
 use ntu::{NtuFolder, NtuName, NtuProtocol};

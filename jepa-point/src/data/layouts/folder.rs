@@ -1,143 +1,37 @@
 //! A folder of files, one shape each.
 
-use std::collections::{BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jepa_core::data::Split;
-use jepa_core::error::{Error, Result};
+use jepa_core::data::file::Listing;
+use jepa_core::data::folders::Folders;
+use jepa_core::error::Result;
 
-use super::super::files::{CloudFiles, counted};
+use super::super::files::CloudFiles;
 use super::super::formats::{EXTENSIONS, is_shape};
-use super::super::{file, part};
 
-/// Names of the sub-folder that holds the test part, in order of preference.
-const TEST_FOLDERS: &[&str] = &["test", "val"];
-
-/// Lists the shapes below `root` without reading them: one sub-folder a class, or flat and without labels. When it holds
-/// `train/`, that is the training part and `test/` or `val/` the other one; else one shape in ten is held out.
+/// Lists the shapes below `root` without reading them: [one sub-folder a class](jepa_core::data::folders), or flat and
+/// without labels.
 pub(in super::super) fn open(root: &Path, split: Split) -> Result<CloudFiles> {
-    let spec = root.display().to_string();
-    match std::fs::metadata(root) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::data(spec, "there is no such folder"));
-        }
-        Err(error) => return Err(Error::io("read", root)(error)),
-        Ok(found) if !found.is_dir() => return Err(Error::data(spec, "is not a folder")),
-        Ok(_) => {}
-    }
-    let train_folder = root.join("train");
-    let (train, test) =
-        if train_folder.is_dir() { (Tree::scan(&train_folder)?, test_tree(root)?) } else { (Tree::scan(root)?, None) };
-    if train.count() == 0 {
-        let problem = format!(
-            "no clouds or meshes found in `{}`: expected files ending in {}, directly in it or in one sub-folder per \
-             class",
-            train.folder.display(),
-            EXTENSIONS.join(", "),
-        );
-        return Err(Error::data(spec, problem));
-    }
-    // One numbering for both parts, whichever is opened.
-    let classes: BTreeSet<String> =
-        [Some(&train), test.as_ref()].into_iter().flatten().flat_map(Tree::class_names).collect();
-    let classes: Vec<String> = classes.into_iter().collect();
-
-    let mut notes = String::new();
-    let (tree, kept) = match (split, test) {
-        (Split::Test, Some(test)) => (test, None),
-        (Split::Train, Some(_)) => (train, None),
-        (_, None) => {
-            let kept = part::nonempty(&spec, train.count(), split)?;
-            notes += &format!("; {}", part::RULE);
-            (train, Some(kept))
-        }
-    };
-    if !tree.classes.is_empty() && !tree.loose.is_empty() {
-        notes += &format!("; {} files beside the class folders left out", tree.loose.len());
-    }
-    let mut files = tree.into_files(&classes);
-    if let Some(kept) = kept {
-        files = kept.into_iter().filter_map(|i| files.get_mut(i as usize).map(std::mem::take)).collect();
-    }
-    let about = format!("folder `{spec}`: {}{notes}", counted(files.len(), &classes));
-    Ok(CloudFiles::new(files, classes, about))
+    let expected = format!("files ending in {}", EXTENSIONS.join(", "));
+    let found = Folders { what: "clouds or meshes", expected: &expected, pick: shapes }.open(root, split)?;
+    let about = format!("folder `{}`: {}", root.display(), found.about("clouds"));
+    Ok(CloudFiles::new(found.samples, found.classes, about))
 }
 
-/// Shapes below one folder: those in class folders and those beside them.
-struct Tree {
-    folder: PathBuf,
-    classes: Vec<(String, Vec<PathBuf>)>,
-    loose: Vec<PathBuf>,
-}
-
-impl Tree {
-    fn scan(folder: &Path) -> Result<Self> {
-        let listing = file::list(folder)?;
-        let mut classes = Vec::new();
-        for class in listing.folders {
-            let mut files = Vec::new();
-            collect(&class, &mut HashSet::new(), &mut files)?;
-            // A folder of notes or scripts is not a class.
-            if !files.is_empty() {
-                files.sort();
-                classes.push((file::name(&class), files));
-            }
-        }
-        let loose = listing.files.into_iter().filter(|path| is_shape(path)).collect();
-        Ok(Self { folder: folder.to_path_buf(), classes, loose })
-    }
-
-    /// Number of files that are used: the loose ones count only where there are no classes.
-    fn count(&self) -> usize {
-        if self.classes.is_empty() { self.loose.len() } else { self.classes.iter().map(|(_, files)| files.len()).sum() }
-    }
-
-    fn class_names(&self) -> impl Iterator<Item = String> {
-        self.classes.iter().map(|(name, _)| name.clone())
-    }
-
-    fn into_files(self, names: &[String]) -> Vec<(PathBuf, Option<u32>)> {
-        if self.classes.is_empty() {
-            return self.loose.into_iter().map(|path| (path, None)).collect();
-        }
-        let labelled = self.classes.into_iter().flat_map(|(name, files)| {
-            let label = names.binary_search(&name).ok().map(|label| label as u32);
-            files.into_iter().map(move |path| (path, label))
-        });
-        labelled.collect()
-    }
-}
-
-/// The test part of a folder with `train/`: the first candidate with labels, else the first with shapes.
-fn test_tree(root: &Path) -> Result<Option<Tree>> {
-    let mut best: Option<Tree> = None;
-    for name in TEST_FOLDERS {
-        let folder = root.join(name);
-        if folder.is_dir() {
-            let tree = Tree::scan(&folder)?;
-            let better = best.as_ref().is_none_or(|best| best.classes.is_empty() && !tree.classes.is_empty());
-            if tree.count() > 0 && better {
-                best = Some(tree);
-            }
-        }
-    }
-    Ok(best)
-}
-
-/// Adds the shapes at any depth below `folder`; `seen` breaks circles of links.
-fn collect(folder: &Path, seen: &mut HashSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
-    if !seen.insert(folder.canonicalize().map_err(Error::io("read", folder))?) {
-        return Ok(());
-    }
-    let listing = file::list(folder)?;
-    files.extend(listing.files.into_iter().filter(|path| is_shape(path)));
-    listing.folders.iter().try_for_each(|inner| collect(inner, seen, files))
+fn shapes(mut listing: Listing) -> Result<Listing> {
+    listing.files.retain(|path| is_shape(path));
+    Ok(listing)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
+
     use jepa_core::data::Source as _;
+    use jepa_core::error::Error;
+
+    use super::*;
 
     fn save(root: &Path, name: &str) {
         let path = root.join(name);
@@ -178,7 +72,11 @@ mod tests {
         let [train, test] = [Split::Train, Split::Test].map(|split| open(dir.path(), split).unwrap());
         assert_eq!((train.len(), test.len()), (2, 1), "val has labels, test has none");
         assert_eq!((train.label(0), train.label(1), test.label(0)), (Some(0), Some(1), Some(1)));
-        assert!(train.describe().contains("1 files beside the class folders left out"), "{}", train.describe());
+        assert!(
+            train.describe().contains("1 clouds or meshes beside the class folders left out"),
+            "{}",
+            train.describe()
+        );
     }
 
     #[test]
@@ -211,17 +109,5 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains(&path.display().to_string()) && text.contains(expected), "{text}");
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_are_followed_and_a_circle_of_links_ends() {
-        let dir = tempfile::tempdir().unwrap();
-        save(dir.path(), "cat/a.xyz");
-        std::os::unix::fs::symlink(dir.path().join("cat"), dir.path().join("cat/again")).unwrap();
-        std::os::unix::fs::symlink(dir.path().join("cat"), dir.path().join("dog")).unwrap();
-        std::os::unix::fs::symlink(dir.path().join("nowhere"), dir.path().join("cat/b.xyz")).unwrap();
-        let source = open(dir.path(), Split::Train).unwrap();
-        assert_eq!((source.len(), source.classes().len()), (2, 2));
     }
 }
