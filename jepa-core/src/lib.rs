@@ -22,6 +22,7 @@
 //! | [`runlog`] | the run folder and its events |
 //! | [`plugin`] | descriptor, registry, conformance suite |
 //! | [`recorded`] | numbers of a reference implementation, for parity tests |
+//! | [`damage`] | damaged files and what reading them may cost, for tests of readers |
 //! | [`device`], [`random`], [`host`], [`error`] | engines by name, randomness as a function, values in host memory, one error |
 //!
 //! How to write a modality of one's own: [`guide`].
@@ -35,6 +36,7 @@
 
 pub mod checkpoint;
 pub mod collapse;
+pub mod damage;
 pub mod data;
 pub mod device;
 pub mod error;

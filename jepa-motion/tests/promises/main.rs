@@ -5,5 +5,6 @@
 mod conformance;
 mod evaluation;
 mod layouts;
+mod mutations;
 mod network;
 mod operations;

@@ -5,5 +5,6 @@
 mod blocks;
 mod conformance;
 mod geometry;
+mod mutations;
 mod official;
 mod probes;
