@@ -83,9 +83,11 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! Readers of files take what they read with [`data::file`](crate::data::file), which holds a header's counts against
-//! the length of the file before memory is taken, and hold out a test part, where the files name none, with
-//! [`data::part`](crate::data::part).
+//! Readers of files take what they read with [`data::file`](crate::data::file), which bounds the size, and hold a
+//! header's counts against the length of the file before memory is taken. Files in one folder a class (or flat, or in
+//! `train` and `test`) are listed by [`data::folders`](crate::data::folders); a test part, where the files name none, is
+//! held out by [`data::part`](crate::data::part). [`damage`](crate::damage) tests that a damaged file gives an error
+//! and nothing worse.
 //!
 //! ## 3. Tokens and masks
 //!
