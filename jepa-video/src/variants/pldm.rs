@@ -195,7 +195,7 @@ pub mod presets {
 
     /// The published recipe: 12 epochs of 100,000 walks.
     pub(crate) fn official() -> RunConfig<PldmConfig> {
-        let term = |term, weight, on| WeightedRegulariser { term, weight, on, against: None };
+        let term = |term, weight, on| WeightedRegulariser { term, weight, on, against: None, level: 1 };
         let mppi = Mppi {
             samples: 200,
             elites: 20,
