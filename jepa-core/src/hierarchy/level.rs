@@ -86,7 +86,8 @@ impl Level {
         let read = if self.config.gradient_below { read } else { read.detached() };
         let moments = read.moments.clone();
         let states = self.encode(read.states.clone());
-        let came = (!std::ptr::eq(self, target)).then(|| target.encode(read.came.clone().unwrap_or(read.states.clone())));
+        let came =
+            (!std::ptr::eq(self, target)).then(|| target.encode(read.came.clone().unwrap_or(read.states.clone())));
         let actions = self.macro_actions(read.actions.clone());
         let own = Sequence { states, came, moments, actions };
 

@@ -44,6 +44,16 @@ impl Stack {
         self.levels.iter().take(level.saturating_sub(1)).fold(lowest, |states, level| level.encode(states))
     }
 
+    /// What was done on the lowest level, [samples, times, action], as macro actions of the topmost: [samples, times /
+    /// span, latent]. The rest of a stretch that is not whole is left out.
+    pub fn macro_actions(&self, lowest: Tensor<3>) -> Tensor<3> {
+        self.levels.iter().fold(lowest, |actions, level| {
+            let ([samples, times, width], stride) = (actions.dims(), level.config.stride);
+            let stretches = actions.narrow(1, 0, times / stride * stride);
+            level.macro_actions(stretches.reshape([samples, times / stride, stride * width]))
+        })
+    }
+
     /// States of the lowest level that one step of the topmost spans.
     pub fn span(&self) -> usize {
         self.levels.iter().map(|level| level.config.stride).product()

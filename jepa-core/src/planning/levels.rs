@@ -36,6 +36,11 @@ pub trait Levels {
 
     /// How far every row is from its problem's goal, both states of `level`: `[rows]`.
     fn energy(&self, level: usize, state: &Self::State, goal: &Self::State) -> Result<Tensor<1>>;
+
+    /// What the topmost level makes of a state of the lowest: a goal, from what is seen there.
+    fn summit(&self, state: &Self::State) -> Result<Self::State> {
+        (1..self.count()).try_fold(state.clone(), |state, above| self.lift(above - 1, &state))
+    }
 }
 
 /// One of several levels as a world model. On the topmost goals are states of its own; below they are states of the level
