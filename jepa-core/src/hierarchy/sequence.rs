@@ -25,7 +25,8 @@ impl Sequence {
     /// Every `stride`-th state, with all actions of the stretch to the next side by side: [samples, stretches,
     /// stride * action]. A stretch whose actions are not all there is left out.
     pub fn every(&self, stride: usize) -> Self {
-        let places: Vec<usize> = (0..self.moments.len()).filter(|at| self.moments[*at].is_multiple_of(stride)).collect();
+        let places: Vec<usize> =
+            (0..self.moments.len()).filter(|at| self.moments[*at].is_multiple_of(stride)).collect();
         let kept = |states: &Tensor<3>| {
             Tensor::cat(places.iter().map(|at| states.clone().narrow(1, *at, 1)).collect::<Vec<_>>(), 1)
         };
