@@ -44,7 +44,7 @@ fn pictures_that_no_level_reads_are_left_out_and_change_nothing() {
     assert_eq!(names, ["energy", "inverse_dynamics", "energy_level_2", "inverse_dynamics_level_2"]);
     for ((name, a), (_, b)) in sparse.iter().zip(&all) {
         // Level 1's inverse dynamics reads every pair of pictures that is there.
-        assert_eq!((a - b).abs() < 1e-6, name != "inverse_dynamics", "{name}: {a} and {b}");
+        assert_eq!((a - b).abs() < 1e-5, name != "inverse_dynamics", "{name}: {a} and {b}");
     }
     // The control: another far picture is another energy of level 2 alone.
     let other = of(&[0, 1, 2, 3, 9]);
