@@ -185,6 +185,46 @@
 //! }
 //! ```
 //!
+//! ## 7. Levels on top
+//!
+//! Whatever gives states and actions over time can carry levels that predict further with fewer steps
+//! ([`hierarchy`](crate::hierarchy)): a [`Stack`](crate::hierarchy::Stack) is one more field of your networks, and what it
+//! returns goes into [`Forward::above`](crate::jepa::Forward::above). The energies of the levels add up, each under its
+//! name; terms against collapse are put on one by `level` in the configuration; a
+//! [`HierarchicalController`](crate::planning::HierarchicalController) plans from the top down.
+//!
+//! ```
+//! use burn::prelude::*;
+//! use jepa_core::hierarchy::{LevelConfig, Sequence, Stack};
+//! use jepa_core::jepa::{Forward, Step};
+//! use jepa_core::nn::{Init, InitScheme};
+//! use jepa_core::objective::{DistanceConfig, Memory, Objective, ObjectiveConfig};
+//!
+//! let device = Device::flex();
+//! let level = |stride, latent| LevelConfig {
+//!     stride,
+//!     horizon: 1,
+//!     width: 8,
+//!     hidden: 16,
+//!     latent,
+//!     noise: 0.1,
+//!     weight: 1.0,
+//!     inverse_weight: 0.0,
+//!     gradient_below: true,
+//! };
+//! // Level 2 at every fourth state, level 3 at every eighth, above states of 6 numbers and actions of 2.
+//! let init = &mut Init::new(0, InitScheme::FanIn, &device);
+//! let stack = Stack::new(init, &[level(4, 3), level(2, 3)], 6, 2);
+//! // What your encoder gives of two samples at nine times, and what was done between.
+//! let states = Sequence::new(Tensor::ones([2, 9, 6], &device), Tensor::zeros([2, 8, 2], &device));
+//! let above = stack.forward(&stack, states, &Step::new(1, 100, 0, &device));
+//! let l2 = ObjectiveConfig { distance: DistanceConfig::L2, normalise_targets: None, regularisers: Vec::new() };
+//! let loss = Objective::new(&l2)?.energy(Forward { above, ..Forward::default() }, &Memory::default())?;
+//! let names: Vec<&str> = loss.terms.iter().map(|(name, _)| name.as_ref()).collect();
+//! assert_eq!(names, ["energy_level_2", "energy_level_3"]);
+//! # Ok::<(), jepa_core::Error>(())
+//! ```
+//!
 //! When a promise is broken, the suite says which, and this is where to look:
 //!
 //! | promise | looks at | usual cause |

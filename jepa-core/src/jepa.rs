@@ -129,6 +129,22 @@ pub struct Forward {
     pub statistics: Vec<(String, BatchStatistics)>,
     /// Factor of the energy beside the other terms, where a variant learns several things at once; absent: 1.
     pub energy_weight: Option<f64>,
+    /// What levels above this one give, the second first: each has an energy of its own
+    /// ([`hierarchy`](crate::hierarchy)).
+    pub above: Vec<LevelForward>,
+}
+
+/// What one upper level of a hierarchy gives to the objective.
+#[derive(Debug, Default)]
+pub struct LevelForward {
+    /// Factor of its energy in the total.
+    pub weight: f64,
+    /// Predictions beside their targets.
+    pub pairs: Vec<Pair>,
+    /// Embeddings that regularisers of this level may read.
+    pub embeddings: Vec<(Role, Tensor<3>)>,
+    /// Weighted terms of the level alone, averaged over this batch's samples.
+    pub terms: Vec<(&'static str, Tensor<1>)>,
 }
 
 impl Forward {
@@ -147,9 +163,19 @@ impl Forward {
         Self { pairs, embeddings, ..Self::default() }
     }
 
-    /// The embeddings of `role`.
+    /// The embeddings of `role`, of the lowest level.
     pub fn embedding(&self, role: Role) -> Option<&Tensor<3>> {
-        self.embeddings.iter().find(|(r, _)| *r == role).map(|(_, t)| t)
+        self.embedding_at(1, role)
+    }
+
+    /// The embeddings of `role` on a level, the lowest is 1.
+    pub fn embedding_at(&self, level: usize, role: Role) -> Option<&Tensor<3>> {
+        let embeddings = match level {
+            0 => return None,
+            1 => &self.embeddings,
+            _ => &self.above.get(level - 2)?.embeddings,
+        };
+        embeddings.iter().find(|(r, _)| *r == role).map(|(_, t)| t)
     }
 }
 

@@ -17,6 +17,7 @@
 //! | [`picture`] | decoded images, crops, resizing, normalisation: for every modality that sees |
 //! | [`train`] | the loop on one page, schedules, optimiser, replicas, guard |
 //! | [`checkpoint`] | bundles with manifest and hashes, weights of other projects |
+//! | [`hierarchy`] | levels on top of each other: rate, horizon, macro actions, an energy each |
 //! | [`planning`] | actions by what a world model says they lead to: CEM, MPPI, gradients, energy landscapes |
 //! | [`probe`] | k-NN, linear, attentive and low-shot probes, fine-tuning, with their floors |
 //! | [`runlog`] | the run folder and its events |
@@ -41,6 +42,7 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod guide;
+pub mod hierarchy;
 pub mod host;
 pub mod jepa;
 pub mod masked;

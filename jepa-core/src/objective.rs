@@ -1,5 +1,6 @@
 //! D and the terms against collapse: from a [`Forward`] to one number.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use burn::prelude::*;
@@ -10,7 +11,7 @@ pub use crate::collapse::{Keys, Memory, Observed};
 use crate::collapse::{Moment, RegulariserConfig, Views, centring};
 use crate::error::{Error, Result};
 use crate::host;
-use crate::jepa::{Forward, Pair, Role, Step};
+use crate::jepa::{Forward, LevelForward, Pair, Role, Step};
 use crate::nn::normalise;
 
 /// Distance between a predicted and a target embedding.
@@ -133,6 +134,26 @@ pub struct WeightedRegulariser {
     /// views of `on`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<Role>,
+    /// Whose embeddings they are, where levels stand on each other: 1 is the lowest.
+    #[serde(default = "lowest", skip_serializing_if = "is_lowest")]
+    pub level: usize,
+}
+
+/// The level that every variant has.
+fn lowest() -> usize {
+    1
+}
+
+fn is_lowest(level: &usize) -> bool {
+    *level == 1
+}
+
+/// Name of a value in logs.
+pub type Name = Cow<'static, str>;
+
+/// The name of a term of a level: its own on the lowest, `variance_level_2` above.
+pub fn at_level(term: &'static str, level: usize) -> Name {
+    if level <= 1 { term.into() } else { format!("{term}_level_{level}").into() }
 }
 
 /// A checked [`ObjectiveConfig`].
@@ -144,8 +165,8 @@ pub struct Objective {
 pub struct Loss {
     /// What is minimised: one value.
     pub total: Tensor<1>,
-    /// Its parts, unweighted.
-    pub terms: Vec<(&'static str, Tensor<1>)>,
+    /// Its parts: energies and terms of the architecture as they add up to it, regularisers unweighted.
+    pub terms: Vec<(Name, Tensor<1>)>,
 }
 
 /// The regularisers on one batch.
@@ -187,6 +208,9 @@ impl Objective {
                 |key: &str, problem: String| Error::config(format!("objective.regularisers[{place}]{key}"), problem);
             let term = regulariser.term.term();
             term.check().map_err(|problem| wrong(".term", problem))?;
+            if regulariser.level == 0 {
+                return Err(wrong(".level", "0 is no level: the lowest is 1".into()));
+            }
             if !regulariser.weight.is_finite() {
                 return Err(wrong(".weight", format!("{} must be a number", regulariser.weight)));
             }
@@ -206,26 +230,38 @@ impl Objective {
         Ok(Self { config: config.clone() })
     }
 
-    /// The energy of this forward pass, without the terms that need statistics of the whole batch.
+    /// The energy of this forward pass, the weighted sum over its levels, without the terms that need statistics of the
+    /// whole batch.
     pub fn energy(&self, forward: Forward, memory: &Memory) -> Result<Loss> {
-        let Forward { pairs, terms: own, energy_weight, .. } = forward;
-        let count = pairs.len().max(1) as f64;
-        let mut energies = pairs.into_iter().map(|pair| {
+        let Forward { pairs, terms: own, energy_weight, above, .. } = forward;
+        let mut terms = Vec::new();
+        if let Some(energy) = self.of_pairs(pairs, memory) {
+            terms.push((at_level("energy", 1), energy_weight.map_or(energy.clone(), |weight| energy * weight)));
+        }
+        terms.extend(own.into_iter().map(|(name, value)| (at_level(name, 1), value)));
+        for (place, LevelForward { weight, pairs, terms: own, .. }) in above.into_iter().enumerate() {
+            let level = place + 2;
+            if let Some(energy) = self.of_pairs(pairs, memory) {
+                terms.push((at_level("energy", level), energy * weight));
+            }
+            terms.extend(own.into_iter().map(|(name, value)| (at_level(name, level), value)));
+        }
+        let total = terms.iter().map(|(_, t)| t.clone()).reduce(|a, b| a + b);
+        let total = total.ok_or_else(|| Error::Engine("a forward pass with neither pairs nor terms".into()))?;
+        Ok(Loss { total, terms })
+    }
+
+    /// D, averaged over pairs; none without pairs.
+    fn of_pairs(&self, pairs: Vec<Pair>, memory: &Memory) -> Option<Tensor<1>> {
+        let count = pairs.len() as f64;
+        let energies = pairs.into_iter().map(|pair| {
             let target = match self.config.normalise_targets {
                 Some(eps) => normalise(pair.target, eps),
                 None => pair.target,
             };
             self.config.distance.mean(pair.predicted, target, memory)
         });
-        let mut terms = Vec::new();
-        if let Some(first) = energies.next() {
-            let energy = energies.fold(first, |sum, e| sum + e) / count;
-            terms.push(("energy", energy_weight.map_or_else(|| energy.clone(), |weight| energy.clone() * weight)));
-        }
-        terms.extend(own);
-        let total = terms.iter().map(|(_, t)| t.clone()).reduce(|a, b| a + b);
-        let total = total.ok_or_else(|| Error::Engine("a forward pass with neither pairs nor terms".into()))?;
-        Ok(Loss { total, terms })
+        Some(energies.reduce(|sum, energy| sum + energy)? / count)
     }
 
     /// The energy of a pair token by token, [rows, tokens, 1].
@@ -269,23 +305,23 @@ impl Objective {
     /// The inputs of the regularisers for one shard of the batch: for each its views, [samples, width] each, and behind
     /// them, where there is one, the counterpart of each.
     pub fn pooled(&self, forward: &Forward) -> Result<Vec<Vec<Tensor<2>>>> {
-        let views = |role: Role| {
-            let Some(embedding) = forward.embedding(role) else {
+        let views = |level: usize, role: Role| {
+            let Some(embedding) = forward.embedding_at(level, role) else {
                 return Err(Error::config(
                     "objective.regularisers",
-                    format!("this variant's forward pass gives no embeddings of the role {role:?}"),
+                    format!("this variant's forward pass gives no embeddings of the role {role:?} on level {level}"),
                 ));
             };
             let [rows, _, width] = embedding.dims();
-            let samples = forward.embedding(Role::Context).map_or(rows, |context| context.dims()[0]);
+            let samples = forward.embedding_at(level, Role::Context).map_or(rows, |context| context.dims()[0]);
             // Blocks of one sample stand `samples` rows apart.
             let pooled = embedding.clone().mean_dim(1).reshape([rows, width]);
             Ok(if role != Role::States && rows % samples == 0 { pooled.chunk(rows / samples, 0) } else { vec![pooled] })
         };
         let of = |r: &WeightedRegulariser| {
-            let mut all = views(r.on)?;
+            let mut all = views(r.level, r.on)?;
             if let Some(role) = r.against {
-                let against = views(role)?;
+                let against = views(r.level, role)?;
                 if against.len() != all.len() {
                     return Err(Error::config(
                         "objective.regularisers",
@@ -336,7 +372,7 @@ impl Objective {
                 Some(sum) => sum + part,
                 None => part,
             });
-            terms.push((term.name(), value));
+            terms.push((at_level(term.name(), weighted.level), value));
             if let Some(rows) = term.keys(&views) {
                 keys.insert(place, Keys::of(rows)?);
             }

@@ -10,9 +10,9 @@
 //! | [`tokens`] | from a view to tubelets |
 //! | [`masks`] | which tubelets are seen, which predicted |
 //! | [`network`] | encoder and predictor on grids of times, rows and columns |
-//! | [`world`] | encoder, recurrent predictor and inverse dynamics of a world model from pixels |
+//! | [`world`] | encoder, recurrent predictor and inverse dynamics of a world model from pixels, and levels on it |
 //! | [`variants`] | one variant a file: [`variants::v_jepa`], [`variants::v_jepa_2`], [`variants::v_jepa_2_ac`],
-//! | | [`variants::pldm`] |
+//! | | [`variants::pldm`], [`variants::h_jepa`] |
 //! | [`surprise`] | violation of expectation: the prediction error as surprise |
 //! | [`weights`] | names and layouts of official and Hugging Face checkpoints |
 //! | [`preview`] | a clip as a picture |

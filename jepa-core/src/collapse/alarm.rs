@@ -121,8 +121,10 @@ impl std::fmt::Display for Alarm {
 }
 
 impl Circumstances {
+    /// Terms of the lowest level, whose features are diagnosed.
     fn terms(&self, which: impl Fn(&RegulariserConfig) -> bool) -> Vec<&'static str> {
-        let effective = self.objective.regularisers.iter().filter(|r| r.weight > 0.0 && which(&r.term));
+        let here = self.objective.regularisers.iter().filter(|r| r.level == 1);
+        let effective = here.filter(|r| r.weight > 0.0 && which(&r.term));
         effective.map(|r| r.term.term().name()).collect()
     }
 
@@ -225,7 +227,7 @@ mod tests {
     fn alarm(now: Diagnostics, target: TargetSource, momentum: f64, terms: Vec<RegulariserConfig>) -> Option<Alarm> {
         let regularisers = terms
             .into_iter()
-            .map(|term| WeightedRegulariser { term, weight: 1.0, on: Role::Context, against: None })
+            .map(|term| WeightedRegulariser { term, weight: 1.0, on: Role::Context, against: None, level: 1 })
             .collect();
         let objective = ObjectiveConfig { distance: DistanceConfig::L2, normalise_targets: None, regularisers };
         Alarm::of(&now, &figures(0.4, 20.0, 0.6), 0.25, &Circumstances { target, momentum, objective })

@@ -12,6 +12,7 @@
 //! | [`mppi`](Mppi) | path integrals: the same with samples weighted by exp(−energy / temperature) |
 //! | [`gradient`](Gradient) | descent of the energy along the actions, from several beginnings |
 //! | [`control`](Controller) | plan, act, look, plan again, from where the last plan ended |
+//! | [`levels`](HierarchicalController) | the same on several levels: what one imagines is the goal of the one below |
 //! | [`landscape`](landscape()) | the energy over two values of one action: is its minimum at the true action? |
 //!
 //! Everything random comes from a stream keyed by (seed, planning, moment, number of the problem): a plan depends neither
@@ -22,6 +23,7 @@ mod cem;
 mod control;
 mod gradient;
 mod landscape;
+mod levels;
 mod mppi;
 mod problems;
 
@@ -30,6 +32,7 @@ pub use cem::Cem;
 pub use control::{Controller, PlanningConfig};
 pub use gradient::Gradient;
 pub use landscape::{Axis, Landscape, landscape};
+pub use levels::{Descent, HierarchicalController, Levels, Rung};
 pub use mppi::{Answer, Mppi};
 pub use problems::{EnergyOf, Problems};
 

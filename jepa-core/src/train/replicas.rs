@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Batch, Jepa, Step};
 use crate::nn::{BatchStatistics, params};
-use crate::objective::{Keys, Memory, Objective, Observed, Penalty};
+use crate::objective::{Keys, Memory, Name, Objective, Observed, Penalty};
 
 /// What forward and backward of one step gave.
 pub struct Work {
@@ -40,12 +40,12 @@ pub struct Replicas {
 }
 
 /// Named values of a step.
-pub type Terms = Vec<(&'static str, f64)>;
+pub type Terms = Vec<(Name, f64)>;
 
 struct Share<M> {
     student: M,
     loss: Tensor<1>,
-    terms: Vec<(&'static str, Tensor<1>)>,
+    terms: Vec<(Name, Tensor<1>)>,
     pooled: Vec<Vec<Tensor<2>>>,
     kept: Kept,
     weight: f64,
@@ -224,7 +224,7 @@ fn with_statistics<M>(
     let Some(Penalty { loss: penalty, keys }) = objective.penalty(&gathered, memory, step)? else {
         return Ok((shares, Vec::new(), BTreeMap::new()));
     };
-    let mut values = vec![("penalty", host::scalar(penalty.total.clone().inner())?)];
+    let mut values = vec![(Name::from("penalty"), host::scalar(penalty.total.clone().inner())?)];
     for (name, value) in penalty.terms {
         values.push((name, host::scalar(value.inner())?));
     }

@@ -194,7 +194,7 @@ impl<'a, V: Variant> Run<'a, V> {
         }
         let seconds = self.clock.front().map_or(0.0, |(first, _)| first.elapsed().as_secs_f64());
         let samples: usize = self.clock.iter().skip(1).map(|(_, n)| n).sum();
-        let mut terms: BTreeMap<String, f64> = work.terms.iter().map(|(name, v)| ((*name).to_owned(), *v)).collect();
+        let mut terms: BTreeMap<String, f64> = work.terms.iter().map(|(name, v)| (name.to_string(), *v)).collect();
         terms.extend(batch.figures().into_iter().map(|(name, v)| (name.to_owned(), v)));
         Event::Step {
             step,

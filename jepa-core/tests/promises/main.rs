@@ -4,6 +4,7 @@
 
 mod collapse;
 mod engines;
+mod hierarchy;
 mod noise;
 mod planning;
 mod svm;

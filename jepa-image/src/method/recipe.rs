@@ -215,7 +215,7 @@ pub fn distance(distance: DistanceConfig) -> ObjectiveConfig {
 /// An objective of terms on the embeddings of all views alone.
 pub fn terms(terms: impl IntoIterator<Item = (RegulariserConfig, f64)>) -> ObjectiveConfig {
     let on = Role::Predicted;
-    let weighted = |(term, weight)| WeightedRegulariser { term, weight, on, against: None };
+    let weighted = |(term, weight)| WeightedRegulariser { term, weight, on, against: None, level: 1 };
     ObjectiveConfig { regularisers: terms.into_iter().map(weighted).collect(), ..distance(DistanceConfig::None) }
 }
 

@@ -37,7 +37,7 @@ pub struct CJepa(IJepa);
 
 /// The paper's objective with all VICReg terms times `beta` (0.001 in the paper).
 pub fn objective(beta: f64) -> ObjectiveConfig {
-    let term = |term, weight: f64, on| WeightedRegulariser { term, weight: beta * weight, on, against: None };
+    let term = |term, weight: f64, on| WeightedRegulariser { term, weight: beta * weight, on, against: None, level: 1 };
     ObjectiveConfig {
         distance: DistanceConfig::L2,
         normalise_targets: Some(1e-5),

@@ -23,7 +23,7 @@ const VARIANCE: f64 = 25.0;
 
 /// The published recipe, as far as it is known; see the variant's page for what is recalled and what is ours.
 fn paper() -> RunConfig<McJepaConfig> {
-    let term = |term, weight| WeightedRegulariser { term, weight, on: Role::Predicted, against: None };
+    let term = |term, weight| WeightedRegulariser { term, weight, on: Role::Predicted, against: None, level: 1 };
     RunConfig {
         data: DataConfig { source: "flying-chairs:FlyingChairs_release".into(), threads: 8 },
         run: RunSection {

@@ -12,51 +12,68 @@ use super::walk::Walk;
 /// Walks as normalised pictures, with their actions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Episodes {
-    /// [samples, times, 2, 65, 65]
+    /// [samples, moments, 2, 65, 65]
     pictures: Vec<f32>,
-    /// [samples, times, 2]
+    /// The time of every picture, ascending from 0; the same for all samples.
+    moments: Vec<usize>,
+    /// [samples, times, 2], the actions of all times.
     actions: Vec<f32>,
     samples: usize,
-    times: usize,
 }
 
 impl Episodes {
-    /// The first `times` moments of walks.
+    /// The first `times` moments of walks, a picture of each.
     pub fn new(walks: &[Walk], times: usize) -> Result<Self> {
+        Self::seen_at(walks, &(0..times).collect::<Vec<_>>())
+    }
+
+    /// Walks up to the last of `moments`, which ascend from 0: all actions, and pictures of these moments alone.
+    pub fn seen_at(walks: &[Walk], moments: &[usize]) -> Result<Self> {
+        let times = moments.last().map_or(0, |last| last + 1);
         if walks.is_empty() || times == 0 || walks.iter().any(|walk| walk.places.len() < times) {
             return Err(Error::Engine(format!("{} walks have not {times} moments each", walks.len())));
         }
-        let moments = || walks.iter().flat_map(|walk| walk.places[..times].iter().map(move |at| (walk, *at)));
-        let pictures = moments().flat_map(|(walk, at)| walk.rooms.seen(at)).collect();
+        let seen = walks.iter().flat_map(|walk| moments.iter().map(move |time| (walk, walk.places[*time])));
+        let pictures = seen.flat_map(|(walk, at)| walk.rooms.seen(at)).collect();
         let actions = walks.iter().flat_map(|walk| walk.actions[..times].iter().flatten().copied()).collect();
-        Ok(Self { pictures, actions, samples: walks.len(), times })
+        Ok(Self { pictures, moments: moments.to_vec(), actions, samples: walks.len() })
     }
 
-    /// Moments of a sample.
+    /// Pictures of a sample.
     pub fn times(&self) -> usize {
-        self.times
+        self.moments.len()
     }
 
-    /// All pictures, moment by moment: row t · samples + i is sample i at time t, [times * samples, 2, 65, 65].
+    /// The time of every picture.
+    pub fn moments(&self) -> &[usize] {
+        &self.moments
+    }
+
+    /// All pictures, moment by moment: row t · samples + i is sample i at moment t, [moments * samples, 2, 65, 65].
     pub fn pictures(&self, device: &Device) -> Tensor<4> {
         let moment = CHANNELS * PIXELS;
         let mut values = Vec::with_capacity(self.pictures.len());
-        for time in 0..self.times {
+        for time in 0..self.times() {
             for sample in 0..self.samples {
-                let at = (sample * self.times + time) * moment;
+                let at = (sample * self.times() + time) * moment;
                 values.extend_from_slice(&self.pictures[at..at + moment]);
             }
         }
-        Tensor::from_data(TensorData::new(values, [self.times * self.samples, CHANNELS, SIDE, SIDE]), device)
+        Tensor::from_data(TensorData::new(values, [self.times() * self.samples, CHANNELS, SIDE, SIDE]), device)
     }
 
     /// The actions taken at one time: [samples, 2].
     pub fn actions(&self, time: usize, device: &Device) -> Tensor<2> {
-        let values = (0..self.samples).flat_map(|sample| {
-            let at = (sample * self.times + time) * 2;
-            [self.actions[at], self.actions[at + 1]]
-        });
+        let each = self.actions.len() / self.samples;
+        let values = self.actions.chunks_exact(each).flat_map(|walk| [walk[2 * time], walk[2 * time + 1]]);
         Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), [self.samples, 2]), device)
+    }
+
+    /// The actions from the first to the last picture: [samples, times - 1, 2].
+    pub fn all_actions(&self, device: &Device) -> Tensor<3> {
+        let times = self.actions.len() / self.samples / 2;
+        let values = self.actions.chunks_exact(2 * times).flat_map(|walk| walk[..2 * (times - 1)].iter().copied());
+        Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), [self.samples, times - 1, 2]), device)
     }
 }
 
@@ -70,18 +87,23 @@ impl Batch for Episodes {
             let each = values.len() / self.samples;
             values[range.start * each..range.end * each].to_vec()
         };
-        Self { pictures: of(&self.pictures), actions: of(&self.actions), samples: range.len(), times: self.times }
+        Self {
+            pictures: of(&self.pictures),
+            actions: of(&self.actions),
+            samples: range.len(),
+            moments: self.moments.clone(),
+        }
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
-        vec![("times", self.times as f64)]
+        vec![("times", self.times() as f64)]
     }
 
     /// What is hidden is every picture but the first of each sample.
     fn disturbed(&self, hidden: bool) -> Self {
         let mut copy = self.clone();
         for (moment, picture) in copy.pictures.chunks_exact_mut(CHANNELS * PIXELS).enumerate() {
-            if (moment % self.times != 0) == hidden {
+            if (moment % self.times() != 0) == hidden {
                 picture.iter_mut().enumerate().for_each(|(i, v)| *v = *v * -0.5 + 0.3 + (i % 7) as f32);
             }
         }

@@ -11,10 +11,10 @@ use jepa_core::train::Replicas;
 use serde::Serialize;
 
 use super::EpisodesConfig;
-use super::episode::{Agent, Attempt, Task};
-use super::position::{self, PositionFigures};
+use super::agent::Agent;
+use super::episode::{Attempt, Task};
+use super::position::{self, PositionFigures, Sight};
 use super::{Place, picture};
-use crate::world::WorldJepa;
 
 /// Episodes that are drawn.
 const DRAWN: usize = 4;
@@ -23,11 +23,40 @@ const TRUTH: &str = "true states";
 /// Name of chance.
 const CHANCE: &str = "random actions";
 
+/// How actions are chosen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Searches {
+    /// By one search.
+    Flat(PlanningConfig),
+    /// By one a level, the lowest first, and beside them by one on the lowest level alone.
+    Levels {
+        /// On the lowest level alone; the planner that knows the truth is this one too.
+        flat: PlanningConfig,
+        /// One a level.
+        levels: Vec<PlanningConfig>,
+    },
+}
+
+/// What is played and measured.
+pub struct Exam<'a> {
+    /// Who plays on networks, by name; the first is drawn, as the first of `sights` sees it.
+    pub agents: Vec<(String, Agent<'a>)>,
+    /// Whose embeddings are to tell where the agent is.
+    pub sights: Vec<(String, Sight<'a>)>,
+    /// How the agents search.
+    pub searches: Searches,
+    /// How many episodes.
+    pub episodes: EpisodesConfig,
+    /// Whether wall and door are the same in all of them.
+    pub fixed_wall: bool,
+}
+
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlanningReport {
     /// How actions were chosen.
-    pub planning: PlanningConfig,
+    pub planning: Searches,
     /// How many episodes, of how many steps, from which seed.
     pub episodes: EpisodesConfig,
     /// Whether wall and door were the same in all of them.
@@ -70,24 +99,16 @@ pub struct EpisodeFigures {
     pub success: bool,
 }
 
-/// Plays the episodes with every network of `worlds`, the trained one first, and measures what their embeddings tell. The
-/// first episodes of the first are drawn.
-pub fn evaluate(
-    worlds: &[(&str, &WorldJepa)],
-    planning: &PlanningConfig,
-    episodes: EpisodesConfig,
-    fixed_wall: bool,
-    device: &Device,
-    workers: &Replicas,
-) -> Result<Evaluated> {
+/// Plays the episodes with every agent, the planner that knows the truth and chance, and measures what embeddings tell.
+pub fn evaluate(exam: Exam<'_>, device: &Device, workers: &Replicas) -> Result<Evaluated> {
+    let Exam { mut agents, sights, searches, episodes, fixed_wall } = exam;
     if episodes.count == 0 || episodes.steps == 0 {
         return Err(Error::config("model.episodes", "count and steps must be positive"));
     }
     let tasks: Vec<Task> = (0..episodes.count as u64).map(|n| Task::draw(fixed_wall, episodes.seed, n)).collect();
-    let mut agents: Vec<(&str, Agent<'_>)> =
-        worlds.iter().map(|(name, world)| (*name, Agent::Latent(world, planning, device))).collect();
-    agents.push((TRUTH, Agent::Truth(planning, device)));
-    agents.push((CHANCE, Agent::Random));
+    let (Searches::Flat(flat) | Searches::Levels { flat, .. }) = &searches;
+    agents.push((TRUTH.to_owned(), Agent::Truth(flat, device)));
+    agents.push((CHANCE.to_owned(), Agent::Random));
     let (mut rows, mut files) = (Vec::new(), Vec::new());
     for (at, (name, agent)) in agents.iter().enumerate() {
         let played = workers.map(tasks.iter().collect(), |task: &Task| {
@@ -97,7 +118,7 @@ pub fn evaluate(
         let seconds = played.iter().map(|(_, seconds)| seconds).sum::<f64>() / played.len() as f64;
         let attempts: Vec<Attempt> = played.into_iter().map(|(attempt, _)| attempt).collect();
         rows.push(PlanningRow::of(name, &attempts, seconds));
-        if let (0, Some((_, world))) = (at, worlds.first()) {
+        if let (0, Some((_, Sight { world, .. }))) = (at, sights.first()) {
             for (number, attempt) in attempts.iter().take(DRAWN).enumerate() {
                 let Task { rooms, start, .. } = attempt.task;
                 let imagined = position::nearest(world, &rooms, start, &attempt.first_plan, device)?;
@@ -105,9 +126,9 @@ pub fn evaluate(
             }
         }
     }
-    let measure = |(name, world): &(&str, &WorldJepa)| position::measure(name, world, fixed_wall, device, workers);
-    let position = worlds.iter().map(measure).collect::<Result<_>>()?;
-    let report = PlanningReport { planning: planning.clone(), episodes, fixed_wall, rows, position };
+    let measure = |(name, sight): &(String, Sight<'_>)| position::measure(name, sight, fixed_wall, device, workers);
+    let position = sights.iter().map(measure).collect::<Result<_>>()?;
+    let report = PlanningReport { planning: searches.clone(), episodes, fixed_wall, rows, position };
     let figures = serde_json::to_value(&report).map_err(|error| Error::Engine(error.to_string()))?;
     Ok(Evaluated { text: report.to_string(), figures, files })
 }
@@ -149,19 +170,19 @@ impl std::fmt::Display for PlanningReport {
         writeln!(f, "{count} episodes of {steps} steps, {layout}, seed {seed}; success: within 4.5 pixels at the end")?;
         writeln!(
             f,
-            "{:<18} {:>9} {:>15} {:>11} {:>11}",
+            "{:<22} {:>9} {:>15} {:>11} {:>11}",
             "who plans", "success %", "95 % interval", "distance px", "s an episode"
         )?;
         for row in &self.rows {
             let [low, high] = row.interval.map(|v| 100.0 * v);
             let interval = format!("{low:.0} to {high:.0}");
             let (success, distance, seconds) = (100.0 * row.success, row.distance, row.seconds);
-            writeln!(f, "{:<18} {success:>9.0} {interval:>15} {distance:>11.1} {seconds:>11.2}", row.name)?;
+            writeln!(f, "{:<22} {success:>9.0} {interval:>15} {distance:>11.1} {seconds:>11.2}", row.name)?;
         }
-        write!(f, "\n{:<18} {:>9} {:>15} {:>11}", "position, linear", "R2", "error px", "imagined px")?;
+        write!(f, "\n{:<22} {:>9} {:>15} {:>11}", "position, linear", "R2", "error px", "imagined px")?;
         for figures in &self.position {
             let last = figures.imagined.last().copied().unwrap_or(f64::NAN);
-            write!(f, "\n{:<18} {:>9.3} {:>15.2} {last:>11.2}", figures.name, figures.r2, figures.rmse)?;
+            write!(f, "\n{:<22} {:>9.3} {:>15.2} {last:>11.2}", figures.name, figures.r2, figures.rmse)?;
         }
         Ok(())
     }

@@ -2,13 +2,14 @@
 
 use burn::prelude::*;
 use jepa_core::error::{Error, Result};
+use jepa_core::hierarchy::Stack;
 use jepa_core::host;
 use jepa_core::probe::LinearRegression;
 use jepa_core::random::{Purpose, Stream};
 use jepa_core::train::Replicas;
 use serde::Serialize;
 
-use super::episode::embed;
+use super::imagination::embed;
 use super::layout::{Place, Rooms};
 use super::walk::Walk;
 use crate::world::{ACTION, WorldJepa};
@@ -17,6 +18,52 @@ use crate::world::{ACTION, WorldJepa};
 const WALKS: [u64; 2] = [1_000, 400];
 /// Places a forward pass.
 const CHUNK: usize = 50;
+
+/// Whose embedding, and what it imagines with.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// Level 1.
+    pub world: &'a WorldJepa,
+    /// What stands on it, where the topmost level is meant.
+    pub above: Option<&'a Stack>,
+}
+
+impl Sight<'_> {
+    /// Steps that it imagines, and how many actions each takes.
+    fn reach(&self) -> [usize; 2] {
+        let top = self.above.and_then(|stack| Some((stack.levels.last()?.config.horizon, stack.span())));
+        let (steps, span) = top.unwrap_or((self.world.steps, 1));
+        [steps, span]
+    }
+
+    /// States of walks after 0, 1, .. `steps` imagined steps, [walks, width] each.
+    fn imagine(&self, walks: &[Walk], steps: usize, device: &Device) -> Vec<Tensor<2>> {
+        let [_, span] = self.reach();
+        let first: Vec<(Rooms, Place)> = walks.iter().map(|walk| (walk.rooms, walk.places[0])).collect();
+        let state = embed(self.world, &first, device);
+        let actions: Vec<f32> = walks.iter().flat_map(|walk| walk.actions[..steps * span].concat()).collect();
+        let actions = || {
+            let shape = [walks.len(), steps * span, ACTION];
+            Tensor::<3>::from_data(TensorData::new(actions.clone(), shape), device)
+        };
+        let top = self.above.and_then(|stack| Some((stack, stack.levels.last()?)));
+        let mut states = vec![match top {
+            Some((stack, _)) => stack.states(1 + stack.levels.len(), state.unsqueeze_dim(1)).squeeze_dim(1),
+            None => state,
+        }];
+        for step in 0..steps {
+            let state = states[step].clone();
+            states.push(match top {
+                Some((stack, level)) => {
+                    let z = stack.macro_actions(actions()).narrow(1, step, 1);
+                    level.next(state.unsqueeze_dim(1), z).squeeze_dim(1)
+                }
+                None => self.world.next(state, actions().narrow(1, step, 1).squeeze_dim(1)),
+            });
+        }
+        states
+    }
+}
 
 /// How well an embedding tells where the agent is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,19 +74,20 @@ pub struct PositionFigures {
     pub r2: f64,
     /// Root of the mean squared distance, in pixels.
     pub rmse: f64,
-    /// The same of states imagined from the first picture and the actions, after 1, 2, .. steps.
+    /// The same of states imagined from the first picture and the actions, after 1, 2, .. steps of the level.
     pub imagined: Vec<f64>,
 }
 
 /// Fits the position to embeddings of pictures and scores it on other walks.
 pub(super) fn measure(
     name: &str,
-    world: &WorldJepa,
+    sight: &Sight<'_>,
     fixed: bool,
     device: &Device,
     workers: &Replicas,
 ) -> Result<PositionFigures> {
-    let times = world.steps + 1;
+    let [steps, span] = sight.reach();
+    let times = steps * span + 1;
     let rooms = fixed.then_some(Rooms::FIXED);
     let walks = |part: usize| -> Vec<Walk> {
         // Neither trained on nor tested with elsewhere.
@@ -49,16 +97,7 @@ pub(super) fn measure(
     // Of every walk the embeddings after 0, 1, .. imagined steps, [walks, width] each.
     let imagine = |walks: &[Walk], steps: usize| -> Result<Vec<Vec<f32>>> {
         let parts = workers.map(walks.chunks(CHUNK).collect(), |walks: &[Walk]| {
-            let first: Vec<(Rooms, Place)> = walks.iter().map(|walk| (walk.rooms, walk.places[0])).collect();
-            let mut state = embed(world, &first, device);
-            let mut states = vec![host::read(state.clone())?];
-            for step in 0..steps {
-                let actions: Vec<f32> = walks.iter().flat_map(|walk| walk.actions[step]).collect();
-                let shape = [walks.len(), ACTION];
-                state = world.next(state, Tensor::from_data(TensorData::new(actions, shape), device));
-                states.push(host::read(state.clone())?);
-            }
-            Ok(states)
+            sight.imagine(walks, steps, device).into_iter().map(host::read).collect::<Result<Vec<_>>>()
         })?;
         Ok((0..=steps).map(|step| parts.iter().flat_map(|states| states[step].iter().copied()).collect()).collect())
     };
@@ -68,10 +107,10 @@ pub(super) fn measure(
     let features = imagine(&train, 0)?.swap_remove(0);
     let width = features.len() / train.len();
     let regression = LinearRegression::fit(&features, width, &places(&train, 0), 2)?;
-    let states = imagine(&test, world.steps)?;
-    let figures = |time: usize| regression.figures(&states[time], &places(&test, time));
+    let states = imagine(&test, steps)?;
+    let figures = |step: usize| regression.figures(&states[step], &places(&test, step * span));
     let now = figures(0);
-    let imagined = (1..=world.steps).map(|time| figures(time).rmse).collect();
+    let imagined = (1..=steps).map(|step| figures(step).rmse).collect();
     Ok(PositionFigures { name: name.to_owned(), r2: now.r2, rmse: now.rmse, imagined })
 }
 

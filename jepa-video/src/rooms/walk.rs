@@ -2,9 +2,10 @@
 
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
 
+use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw, Stream};
 
-use super::layout::{HALF_DOOR, HIGH, LOW, Place, Rooms};
+use super::layout::{CHANNELS, HALF_DOOR, HIGH, LOW, PIXELS, Place, Rooms, SIDE};
 
 /// Moments of a whole walk, each with an action.
 pub const MOMENTS: usize = 90;
@@ -47,6 +48,18 @@ impl Walk {
         let part = first..first + times;
         Self { rooms: self.rooms, places: self.places[part.clone()].to_vec(), actions: self.actions[part].to_vec() }
     }
+}
+
+/// What is seen of the first moment, both pictures, five by five pixels averaged: a floor without networks.
+pub fn coarse(walk: &Walk) -> Result<Vec<f32>> {
+    let at = walk.places.first().ok_or_else(|| Error::Engine("a walk without moments".into()))?;
+    let (seen, cells) = (walk.rooms.seen(*at), SIDE / 5);
+    let mut coarse = vec![0.0; CHANNELS * cells * cells];
+    for (i, value) in seen.iter().enumerate() {
+        let (channel, y, x) = (i / PIXELS, i % PIXELS / SIDE / 5, i % SIDE / 5);
+        coarse[(channel * cells + y) * cells + x] += value / 25.0;
+    }
+    Ok(coarse)
 }
 
 /// One action by itself: any direction, a length by the law of the data.

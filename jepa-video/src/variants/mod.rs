@@ -3,6 +3,7 @@
 mod physics;
 mod recipe;
 
+pub mod h_jepa;
 pub mod pldm;
 pub mod v_jepa;
 pub mod v_jepa_2;

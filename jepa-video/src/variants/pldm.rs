@@ -34,7 +34,7 @@ use jepa_core::train::{Replicas, default_replicas};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rooms::{self, CHANNELS, Episodes, EpisodesConfig, MOMENTS, PIXELS, SIDE, TwoRooms, Walk};
+use crate::rooms::{self, Agent, Episodes, EpisodesConfig, Exam, MOMENTS, Searches, Sight, TwoRooms, Walk};
 use crate::world::{ACTION, ImpalaConfig, WorldJepa};
 
 jepa_core::register!(Pldm);
@@ -130,16 +130,8 @@ impl Variant for Pldm {
         Episodes::new(samples, 1)
     }
 
-    /// The first moment, both pictures, five by five pixels averaged.
     fn raw(&self, sample: &Walk) -> Result<Vec<f32>> {
-        let at = sample.places.first().ok_or_else(|| Error::Engine("a walk without moments".into()))?;
-        let (seen, cells) = (sample.rooms.seen(*at), SIDE / 5);
-        let mut raw = vec![0.0; CHANNELS * cells * cells];
-        for (i, value) in seen.iter().enumerate() {
-            let (channel, y, x) = (i / PIXELS, i % PIXELS / SIDE / 5, i % SIDE / 5);
-            raw[(channel * cells + y) * cells + x] += value / 25.0;
-        }
-        Ok(raw)
+        rooms::coarse(sample)
     }
 
     fn preview(&self, sample: &Walk) -> Preview {
@@ -175,8 +167,15 @@ fn planning(networks: &Networks<Pldm>, beside: &[Rival<Pldm>], data: Option<&str
     let mut worlds = vec![("trained", &networks.student), ("untrained", &networks.untrained)];
     worlds.extend(beside.iter().map(|(name, other)| (name.as_str(), &other.student)));
     let PldmConfig { planning, episodes, .. } = &networks.variant.config;
-    let workers = Replicas::new(default_replicas(&networks.engine))?;
-    rooms::evaluate(&worlds, planning, *episodes, fixed, &networks.engine.device, &workers)
+    let device = &networks.engine.device;
+    let exam = Exam {
+        agents: worlds.iter().map(|(name, w)| ((*name).to_owned(), Agent::Latent(w, planning, device))).collect(),
+        sights: worlds.iter().map(|(name, world)| ((*name).to_owned(), Sight { world, above: None })).collect(),
+        searches: Searches::Flat(planning.clone()),
+        episodes: *episodes,
+        fixed_wall: fixed,
+    };
+    rooms::evaluate(exam, device, &Replicas::new(default_replicas(&networks.engine))?)
 }
 
 /// Configurations.
@@ -195,7 +194,7 @@ pub mod presets {
 
     /// The published recipe: 12 epochs of 100,000 walks.
     pub(crate) fn official() -> RunConfig<PldmConfig> {
-        let term = |term, weight, on| WeightedRegulariser { term, weight, on, against: None };
+        let term = |term, weight, on| WeightedRegulariser { term, weight, on, against: None, level: 1 };
         let mppi = Mppi {
             samples: 200,
             elites: 20,
@@ -294,8 +293,15 @@ pub mod presets {
         config
     }
 
-    pub(super) fn all() -> Vec<Preset<PldmConfig>> {
-        let encoder = |channels: &[usize], width| ImpalaConfig { channels: channels.to_vec(), blocks: 1, width };
+    fn encoder(channels: &[usize], width: usize) -> ImpalaConfig {
+        ImpalaConfig { channels: channels.to_vec(), blocks: 1, width }
+    }
+
+    pub(crate) fn small() -> RunConfig<PldmConfig> {
+        scaled(1_000, 32, encoder(&[8, 16, 16], 128), 64)
+    }
+
+    pub(crate) fn tiny() -> RunConfig<PldmConfig> {
         let mut tiny = scaled(40, 6, encoder(&[4, 4, 8], 24), 8);
         tiny.run.checkpoint_every = 20;
         tiny.run.diagnose_every = 20;
@@ -305,14 +311,14 @@ pub mod presets {
         tiny.model.steps = 3;
         tiny.model.planning.horizon = 10;
         tiny.model.episodes = EpisodesConfig { count: 2, steps: 20, seed: 0 };
+        tiny
+    }
+
+    pub(super) fn all() -> Vec<Preset<PldmConfig>> {
         let preset = |name, about, config| Preset { name, about, config };
         vec![
-            preset(
-                "small",
-                "minutes on two cores: a fixed wall, nine moments, 0.3 M parameters",
-                scaled(1_000, 32, encoder(&[8, 16, 16], 128), 64),
-            ),
-            preset("tiny", "seconds: for tests", tiny),
+            preset("small", "minutes on two cores: a fixed wall, nine moments, 0.3 M parameters", small()),
+            preset("tiny", "seconds: for tests", tiny()),
             preset("eb-jepa", "any wall and door (examples/ac_video_jepa/cfgs/train.yaml)", official()),
             preset("eb-jepa-fixed-wall", "the same with wall 32 and door 18 (fix_wall: true)", fixed_wall()),
         ]

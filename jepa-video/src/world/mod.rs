@@ -1,4 +1,4 @@
-//! A world model trained end to end from pixels: encoder, action-conditioned predictor, and the network that keeps actions
+//! World models trained end to end from pixels: encoder, action-conditioned predictor, and the network that keeps actions
 //! in the embedding.
 //!
 //! | file | noun |
@@ -6,14 +6,17 @@
 //! | [`impala`](Impala) | the encoder: three stacks of convolutions |
 //! | [`gru`](Gru) | the predictor: a recurrent cell whose hidden state is the embedding |
 //! | [`inverse`](Inverse) | which action led from one state to the next |
+//! | [`tower`](HJepa) | the same with levels on top of it |
 
 mod gru;
 mod impala;
 mod inverse;
+mod tower;
 
 pub use gru::Gru;
 pub use impala::{Impala, ImpalaConfig};
 pub use inverse::Inverse;
+pub use tower::HJepa;
 
 use burn::module::Module;
 use burn::prelude::*;
@@ -63,24 +66,19 @@ impl WorldJepa {
         let state = self.predictor.step(state, actions).reshape([rows, 1, width]);
         self.encoder.final_ln.forward(state).reshape([rows, width])
     }
-}
 
-impl Jepa for WorldJepa {
-    type Batch = Episodes;
-    type Target = Impala;
-
-    fn target(&self) -> &Impala {
-        &self.encoder
-    }
-
-    fn forward(&self, target: &Impala, batch: &Episodes, step: &Step) -> Forward {
-        let (samples, times) = (batch.len(), batch.times());
-        let pictures = batch.pictures(&step.device);
-        let states = self.encoder.forward(pictures.clone());
+    /// The forward pass from embeddings on, [times * samples, 1, width], moment by moment: `states` of the first `times`
+    /// times of a batch, none missing, and the same of the target encoder.
+    pub fn unroll(
+        &self,
+        states: Tensor<3>,
+        targets: Tensor<3>,
+        times: usize,
+        batch: &Episodes,
+        step: &Step,
+    ) -> Forward {
+        let samples = batch.len();
         let width = states.dims()[2];
-        // With a shared target both encoders are one: it runs once.
-        let targets = if std::ptr::eq(target, &self.encoder) { states.clone() } else { target.forward(pictures) };
-
         let context = states.clone().narrow(0, 0, samples);
         let mut state: Tensor<2> = context.clone().reshape([samples, width]);
         let steps = self.steps.min(times.saturating_sub(1));
@@ -106,13 +104,31 @@ impl Jepa for WorldJepa {
                 (Role::Context, context),
                 (Role::Predicted, predicted.clone()),
                 (Role::Target, came.clone()),
-                (Role::Whole, states.clone()),
-                (Role::States, states),
+                (Role::Whole, states),
             ],
             pairs: vec![Pair { predicted, target: came }],
             terms,
             ..Forward::default()
         }
+    }
+}
+
+impl Jepa for WorldJepa {
+    type Batch = Episodes;
+    type Target = Impala;
+
+    fn target(&self) -> &Impala {
+        &self.encoder
+    }
+
+    fn forward(&self, target: &Impala, batch: &Episodes, step: &Step) -> Forward {
+        let pictures = batch.pictures(&step.device);
+        let states = self.encoder.forward(pictures.clone());
+        // With a shared target both encoders are one: it runs once.
+        let targets = if std::ptr::eq(target, &self.encoder) { states.clone() } else { target.forward(pictures) };
+        let mut forward = self.unroll(states.clone(), targets, batch.times(), batch, step);
+        forward.embeddings.push((Role::States, states));
+        forward
     }
 
     fn features(encoder: &Impala, batch: &Episodes, device: &Device) -> Tensor<3> {

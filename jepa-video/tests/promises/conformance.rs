@@ -27,3 +27,8 @@ fn pldm_keeps_every_promise_of_the_conformance_suite() {
 fn v_jepa_2_ac_keeps_every_promise_of_the_conformance_suite() {
     keeps_every_promise("v-jepa-2-ac");
 }
+
+#[test]
+fn h_jepa_keeps_every_promise_of_the_conformance_suite() {
+    keeps_every_promise("h-jepa");
+}

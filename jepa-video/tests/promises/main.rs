@@ -8,6 +8,7 @@ mod clips;
 mod conformance;
 mod fixtures;
 mod formula;
+mod hierarchy;
 mod hugging_face;
 mod official;
 mod pairs;

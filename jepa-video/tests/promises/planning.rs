@@ -58,6 +58,27 @@ fn the_world_model_is_measured_beside_truth_chance_and_an_untrained_one() {
 }
 
 #[test]
+fn planners_on_all_levels_are_measured_beside_flat_ones_truth_chance_and_untrained_ones() {
+    let scratch = tempfile::tempdir().unwrap();
+    let found = run("h-jepa", &scratch.path().join("run"), None).unwrap();
+    let names = |key: &str| -> Vec<String> {
+        let rows = found.figures[key].as_array().unwrap();
+        rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let players = ["trained", "trained, flat", "untrained", "untrained, flat", "true states", "random actions"];
+    assert_eq!(names("rows"), players);
+    let levels = ["trained, level 1", "trained, level 2", "untrained, level 1", "untrained, level 2"];
+    assert_eq!(names("position"), levels);
+    // Three steps of level 1, two of level 2.
+    let imagined = |at: usize| found.figures["position"][at]["imagined"].as_array().unwrap().len();
+    assert_eq!([imagined(0), imagined(1)], [3, 2]);
+    let ends = |row: usize| found.figures["rows"][row]["episodes"].clone();
+    assert_ne!(ends(0), ends(1), "both planners end at the same places: the levels are not asked");
+    assert_eq!(found.figures["planning"]["levels"].as_array().unwrap().len(), 2);
+    assert_eq!(found.files.len(), 2);
+}
+
+#[test]
 fn planned_actions_on_frames_are_measured_beside_others_and_landscapes_are_drawn() {
     let scratch = tempfile::tempdir().unwrap();
     let found = run("v-jepa-2-ac", &scratch.path().join("run"), None).unwrap();

@@ -416,7 +416,7 @@ fn the_list_of_variants_is_one_json_object() {
     assert_eq!(ended.out.trim_end().lines().count(), 1);
     let ids: Vec<&str> =
         object["variants"].as_array().unwrap().iter().map(|v| v["description"]["id"].as_str().unwrap()).collect();
-    let known = "autoencoder barlow-twins byol c-jepa dino i-jepa lejepa mae mc-jepa moco pldm point-jepa s-jepa simclr \
-                 v-jepa v-jepa-2 v-jepa-2-ac vicreg";
+    let known = "autoencoder barlow-twins byol c-jepa dino h-jepa i-jepa lejepa mae mc-jepa moco pldm point-jepa s-jepa \
+                 simclr v-jepa v-jepa-2 v-jepa-2-ac vicreg";
     assert_eq!(ids, known.split_whitespace().collect::<Vec<_>>());
 }

@@ -37,7 +37,7 @@ fn batch(seed: u64) -> PatchBatch {
 }
 
 fn objective(term: RegulariserConfig, on: Role, against: Option<Role>) -> Objective {
-    let regularisers = vec![WeightedRegulariser { term, weight: 1.0, on, against }];
+    let regularisers = vec![WeightedRegulariser { term, weight: 1.0, on, against, level: 1 }];
     Objective::new(&ObjectiveConfig { distance: DistanceConfig::L2, normalise_targets: Some(1e-5), regularisers })
         .unwrap()
 }
@@ -141,7 +141,7 @@ fn the_queue_of_one_step_is_read_by_the_next() {
 
 #[test]
 fn what_makes_no_sense_is_refused_with_its_place() {
-    let term = |term, against| WeightedRegulariser { term, weight: 1.0, on: Role::Context, against };
+    let term = |term, against| WeightedRegulariser { term, weight: 1.0, on: Role::Context, against, level: 1 };
     for (regulariser, place) in [
         (term(RegulariserConfig::SigReg(SigReg { form: SigRegForm::Paper, slices: 0 }), None), "[0].term"),
         (term(RegulariserConfig::Variance(Variance::default()), Some(Role::Target)), "[0].against"),
