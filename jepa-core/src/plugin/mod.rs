@@ -3,12 +3,14 @@
 
 mod bench;
 mod collapse;
+mod columns;
 mod comparison;
 pub mod conformance;
 mod erased;
 mod evaluation;
 mod inspection;
 mod member;
+mod overhead;
 mod picture;
 mod probing;
 mod registry;
@@ -28,7 +30,8 @@ pub use inspection::{Errors, Heads, InspectRequest, Inspected, Inspector, Layer,
 pub use member::Member;
 pub(crate) use picture::follow;
 pub use picture::{Checked, DataPreview, PreviewRequest, SamplePicture, Shown};
-pub use probing::{EmbedRequest, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
+pub use overhead::{OverheadLine, OverheadReport, OverheadRequest};
+pub use probing::{EmbedRequest, NumbersLine, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
 pub use registry::{find, of_run, variants};
 pub use scene::{Film, Frame, Points, Scene};
 pub use settings::{PresetInfo, Settings};

@@ -4,6 +4,7 @@
 //! scheduled. Terms that need statistics of the whole batch see the embeddings of all replicas: R changes the speed,
 //! never the objective.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use burn::prelude::*;
@@ -40,12 +41,12 @@ pub struct Replicas {
 }
 
 /// Named values of a step.
-pub type Terms = Vec<(&'static str, f64)>;
+pub type Terms = Vec<(Cow<'static, str>, f64)>;
 
 struct Share<M> {
     student: M,
     loss: Tensor<1>,
-    terms: Vec<(&'static str, Tensor<1>)>,
+    terms: Vec<(Cow<'static, str>, Tensor<1>)>,
     pooled: Vec<Vec<Tensor<2>>>,
     kept: Kept,
     weight: f64,
@@ -224,7 +225,7 @@ fn with_statistics<M>(
     let Some(Penalty { loss: penalty, keys }) = objective.penalty(&gathered, memory, step)? else {
         return Ok((shares, Vec::new(), BTreeMap::new()));
     };
-    let mut values = vec![("penalty", host::scalar(penalty.total.clone().inner())?)];
+    let mut values = vec![("penalty".into(), host::scalar(penalty.total.clone().inner())?)];
     for (name, value) in penalty.terms {
         values.push((name, host::scalar(value.inner())?));
     }
