@@ -8,9 +8,9 @@ use jepa_core::random::{Draw as _, Purpose, Stream};
 use super::{Picture, no_such};
 
 /// Version of the generator: the same version makes the same pictures.
-pub const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 /// Pixels along a side.
-pub const SIDE: usize = 64;
+const SIDE: usize = 64;
 
 /// Sizes, from a half to the whole.
 const SCALES: usize = 6;
@@ -249,7 +249,9 @@ mod tests {
             for index in 0..part.len() {
                 let Sprite { shape, scale, rotation, x, y } = part.sprite(index);
                 let factors = [shape as usize, scale, rotation, x, y];
-                met.iter_mut().zip(factors).for_each(|(met, value)| drop(met.insert(value)));
+                for (met, value) in met.iter_mut().zip(factors) {
+                    met.insert(value);
+                }
                 cells.insert([shape as usize, scale, rotation / COARSE[0], x / COARSE[1], y / COARSE[1]]);
             }
             assert_eq!(met.map(|met| met.len()), [3, SCALES, ROTATIONS, PLACES, PLACES]);

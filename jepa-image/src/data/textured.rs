@@ -9,9 +9,9 @@ use super::texture::{Ground, Texture};
 use super::{Builtin, Picture, no_such};
 
 /// Version of the generator: the same version makes the same pictures.
-pub const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 /// Pixels along a side.
-pub const SIDE: usize = 40;
+const SIDE: usize = 40;
 
 /// Wavelengths of the textures in pixels. Those of testing lie between those of training.
 const TRAIN: &[[f32; 2]] = &[[3.5, 5.0], [7.0, 10.0]];
