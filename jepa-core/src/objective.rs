@@ -223,7 +223,10 @@ impl Objective {
         let mut terms = Vec::new();
         if let Some(first) = energies.next() {
             let energy = energies.fold(first, |sum, e| sum + e) / count;
-            terms.push(("energy".into(), energy_weight.map_or_else(|| energy.clone(), |weight| energy.clone() * weight)));
+            terms.push((
+                "energy".into(),
+                energy_weight.map_or_else(|| energy.clone(), |weight| energy.clone() * weight),
+            ));
         }
         terms.extend(own.into_iter().map(|(name, term)| (name.into(), term)));
         let total = terms.iter().map(|(_, t)| t.clone()).reduce(|a, b| a + b);

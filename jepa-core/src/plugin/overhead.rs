@@ -139,8 +139,8 @@ fn tools(config: &ObjectiveConfig, forward: &Forward) -> (Vec<Tool>, Vec<String>
         centre_on: Role::Whole,
     };
     let is_centred = matches!(config.distance, DistanceConfig::CentredSoftmax { .. });
-    let distance = (!forward.pairs.is_empty() && !is_centred && forward.embedding(Role::Whole).is_some())
-        .then_some(centred);
+    let distance =
+        (!forward.pairs.is_empty() && !is_centred && forward.embedding(Role::Whole).is_some()).then_some(centred);
     match distance {
         Some(centred) => tools.push(alone("centring and sharpening", Some(centred), stopped)),
         None => left_out.push("centring and sharpening".to_owned()),

@@ -143,8 +143,7 @@ pub(super) fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeRepor
         .pooled_by(config.pool);
     let data = request.data.as_ref().unwrap_or(&stored.data.source);
     let (train, test) = (trained.open_data(data, Split::Train)?, trained.open_data(data, Split::Test)?);
-    let mut comparison =
-        Comparison { encoders: [(probe::TRAINED, trained), (probe::UNTRAINED, untrained)], config };
+    let mut comparison = Comparison { encoders: [(probe::TRAINED, trained), (probe::UNTRAINED, untrained)], config };
     let sources = [train.as_ref(), test.as_ref()];
     let found = match &request.label {
         Some(label) => columns::run(&mut comparison, request.kind, sources, label)?,

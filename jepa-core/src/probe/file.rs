@@ -91,8 +91,7 @@ fn stored() -> zip::write::SimpleFileOptions {
 /// An .npy file of texts as NumPy keeps them: of one length, four bytes a character, zeros behind the shorter ones.
 fn texts(texts: &[String]) -> Vec<u8> {
     let length = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
-    let header =
-        format!("{{'descr': '<U{length}', 'fortran_order': False, 'shape': ({},), }}", texts.len());
+    let header = format!("{{'descr': '<U{length}', 'fortran_order': False, 'shape': ({},), }}", texts.len());
     // Magic, version and length of the header take ten bytes; what follows begins at a multiple of 64.
     let padded = (header.len() + 11).next_multiple_of(64) - 10;
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -148,7 +147,8 @@ mod tests {
         let npyz::DType::Plain(kind) = array.dtype() else { panic!("one kind of value") };
         assert_eq!((array.shape(), kind.to_string().as_str()), (&[2][..], "<U7"));
         assert_eq!((raw.len() - 2 * 7 * 4) % 64, 0, "data begin at a multiple of 64 bytes");
-        let characters = raw[raw.len() - 2 * 7 * 4..].chunks_exact(4).map(|c| u32::from_le_bytes(c.try_into().unwrap()));
+        let characters =
+            raw[raw.len() - 2 * 7 * 4..].chunks_exact(4).map(|c| u32::from_le_bytes(c.try_into().unwrap()));
         let text: String = characters.filter(|c| *c > 0).map(|c| char::from_u32(c).unwrap()).collect();
         assert_eq!(text, classes.concat());
         let files = write_features(&features, &at("f.tsv")).unwrap();

@@ -26,11 +26,11 @@ pub use cifar::{Cifar, CifarKind};
 pub use factors::{Factors, Shape, Sprite};
 pub use folder::ImageFolder;
 pub use idx::IdxImages;
-pub use textured::Textured;
 pub use jepa_core::picture::{
     CropBox, CropConfig, EXTENSIONS, MAX_SIDE, Normalise, Picture, centre, crop_resize, random_box,
     random_resized_crop, resize_shorter,
 };
+pub use textured::Textured;
 
 use std::path::Path;
 
@@ -41,7 +41,8 @@ use jepa_core::error::{Error, Result};
 const MAX_BYTES: u64 = 2 << 30;
 
 /// Names of the formats that [`open`] knows.
-pub const FORMATS: &[&str] = &["builtin", "builtin-factors", "builtin-textured", "folder", "idx", "cifar10", "cifar100"];
+pub const FORMATS: &[&str] =
+    &["builtin", "builtin-factors", "builtin-textured", "folder", "idx", "cifar10", "cifar100"];
 
 /// Opens one part of the data that `spec` names. Without a format it is guessed from what the path holds.
 pub fn open(spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Picture>>> {

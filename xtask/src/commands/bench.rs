@@ -98,7 +98,10 @@ impl Bench {
                 report.batch,
                 self.rounds.max(1)
             );
-            println!("  {:<30} {:<10} {:>9} {:>9} {:>8} {:>10}", "tool", "reads", "without s", "with s", "cost %", "CPU %");
+            println!(
+                "  {:<30} {:<10} {:>9} {:>9} {:>8} {:>10}",
+                "tool", "reads", "without s", "with s", "cost %", "CPU %"
+            );
             for line in report.lines {
                 let processor = line.processor_percent.map_or(String::new(), |percent| format!("{percent:.1}"));
                 println!(

@@ -108,12 +108,7 @@ impl Cell<'_> {
             // A run that is stopped saves where it is too: some more may be there than are probed.
             let keep = request.points + STOPS;
             settings.assignments.extend([format!("run.checkpoint_every={}", self.every()), format!("run.keep={keep}")]);
-            Settings {
-                steps: Some(self.entry.steps),
-                seed: Some(self.seed),
-                replicas: self.replicas,
-                ..settings
-            }
+            Settings { steps: Some(self.entry.steps), seed: Some(self.seed), replicas: self.replicas, ..settings }
         };
         let request = TrainRequest {
             settings,
@@ -188,8 +183,14 @@ impl Cell<'_> {
             }
             _ => Vec::new(),
         };
-        let request =
-            ProbeRequest { path: checkpoint.to_owned(), kind, data: None, label: None, assignments, engine: self.engine.clone() };
+        let request = ProbeRequest {
+            path: checkpoint.to_owned(),
+            kind,
+            data: None,
+            label: None,
+            assignments,
+            engine: self.engine.clone(),
+        };
         let report = plugin::find(&self.entry.variant)?.probe(&request)?;
         let score = |line: plugin::ProbeLine| Score {
             probe: probe.to_owned(),

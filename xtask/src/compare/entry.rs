@@ -120,10 +120,7 @@ mod tests {
         assert_eq!(both(entry(None, &[])), ("i-jepa/tiny".into(), "i-jepa-tiny".into()));
         assert_eq!(both(entry(Some("1 block"), &["x=1"])), ("1 block".into(), "1-block".into()));
         let unnamed = both(entry(None, &["model.masks.targets=1"]));
-        assert_eq!(
-            unnamed,
-            ("i-jepa/tiny:model.masks.targets=1".into(), "i-jepa-tiny-model.masks.targets-1".into())
-        );
+        assert_eq!(unnamed, ("i-jepa/tiny:model.masks.targets=1".into(), "i-jepa-tiny-model.masks.targets-1".into()));
         // What an older plan holds is read.
         let old = r#"{"variant":"mae","preset":"small","steps":3,"flops":1.0}"#;
         assert_eq!(serde_json::from_str::<Entry>(old).unwrap().name(), "mae/small");
