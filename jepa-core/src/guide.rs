@@ -137,10 +137,10 @@
 //! let encoder = EncoderConfig { width: 32, depth: 2, heads: 2, mlp_ratio: 2.0, eps: 1e-6 };
 //! let predictor = PredictorConfig { width: 16, depth: 1, heads: 2 };
 //! let init = &mut Init::new(0, InitScheme::FanIn, &device);
-//! let model = MaskedJepa {
-//!     encoder: Encoder::new(init, &encoder, values, positions::sincos_1d(tokens, 32)),
-//!     predictor: Predictor::new(init, &predictor, 32, 1e-6, positions::sincos_1d(tokens, 16)),
-//! };
+//! let model = MaskedJepa::new(
+//!     Encoder::new(init, &encoder, values, positions::sincos_1d(tokens, 32)),
+//!     Predictor::new(init, &predictor, 32, 1e-6, positions::sincos_1d(tokens, 16)),
+//! );
 //!
 //! let mask = |rows: &[&[u32]]| Mask::new(&rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>(), tokens);
 //! let masks = MaskSet { context: vec![mask(&[&[0, 1, 5]])?], target: vec![mask(&[&[2, 3]])?] };

@@ -205,6 +205,19 @@ pub enum Role {
     States,
 }
 
+impl Role {
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Context => "context",
+            Self::Predicted => "predicted",
+            Self::Target => "target",
+            Self::Whole => "whole",
+            Self::States => "states",
+        }
+    }
+}
+
 /// Where s_y comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -159,6 +159,8 @@ pub fn at_level(term: &'static str, level: usize) -> Name {
 /// A checked [`ObjectiveConfig`].
 pub struct Objective {
     config: ObjectiveConfig,
+    /// Of the regularisers, in logs.
+    names: Vec<String>,
 }
 
 /// Named values; the first is the total.
@@ -227,7 +229,7 @@ impl Objective {
                 "kind none needs a regulariser that compares views, or nothing is to be predicted",
             ));
         }
-        Ok(Self { config: config.clone() })
+        Ok(Self { names: names(&config.regularisers), config: config.clone() })
     }
 
     /// The energy of this forward pass, the weighted sum over its levels, without the terms that need statistics of the
@@ -372,7 +374,7 @@ impl Objective {
                 Some(sum) => sum + part,
                 None => part,
             });
-            terms.push((at_level(term.name(), weighted.level), value));
+            terms.push((self.names[place].clone().into(), value));
             if let Some(rows) = term.keys(&views) {
                 keys.insert(place, Keys::of(rows)?);
             }
@@ -381,9 +383,41 @@ impl Objective {
     }
 }
 
+/// A name for every regulariser, no two alike: that of its term; where several have it, with what they read behind it;
+/// where that is the same too, with its number among them.
+fn names(regularisers: &[WeightedRegulariser]) -> Vec<String> {
+    let told_apart = |names: Vec<String>, more: &dyn Fn(usize) -> String| -> Vec<String> {
+        let alike = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+        let with = |(place, name): (usize, &String)| if alike(name) { more(place) } else { name.clone() };
+        names.iter().enumerate().map(with).collect()
+    };
+    let term = |place: usize| at_level(regularisers[place].term.term().name(), regularisers[place].level);
+    let role = |place: usize| format!("{}_{}", term(place), regularisers[place].on.name());
+    let plain = (0..regularisers.len()).map(|place| term(place).into_owned()).collect();
+    let by_role = told_apart(plain, &role);
+    let number = |place: usize| {
+        let before = (0..=place).filter(|other| role(*other) == role(place)).count();
+        format!("{}_{before}", role(place))
+    };
+    told_apart(by_role, &number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collapse::{Covariance, Variance};
+
+    #[test]
+    fn regularisers_of_one_kind_are_named_apart_and_others_as_they_were() {
+        let of = |term, on| WeightedRegulariser { term, weight: 1.0, on, against: None, level: 1 };
+        let variance = RegulariserConfig::Variance(Variance::default());
+        let covariance = RegulariserConfig::Covariance(Covariance::default());
+        let terms = [of(variance, Role::Context), of(covariance, Role::Context), of(variance, Role::Predicted)];
+        assert_eq!(names(&terms), ["variance_context", "covariance", "variance_predicted"]);
+        assert_eq!(names(&terms[1..]), ["covariance", "variance"]);
+        let twice = [of(variance, Role::Whole), of(variance, Role::Whole), of(variance, Role::Context)];
+        assert_eq!(names(&twice), ["variance_whole_1", "variance_whole_2", "variance_context"]);
+    }
 
     fn rows(values: &[[f32; 4]]) -> Tensor<3> {
         Tensor::from_data(TensorData::new(values.concat(), [1, values.len(), 4]), &Device::flex())

@@ -69,6 +69,17 @@ pub enum Event {
         /// What, why, and what to do.
         alarm: Alarm,
     },
+    /// What the probe that learns beside the run says of the samples since it spoke last.
+    Online {
+        /// After which step.
+        step: u64,
+        /// Accuracy in percent, each batch judged before it was learned from.
+        accuracy: f64,
+        /// Mean cross-entropy.
+        loss: f64,
+        /// Samples.
+        samples: u64,
+    },
     /// Something a person should know; the run goes on.
     Warning {
         /// At which step.

@@ -68,6 +68,9 @@ impl Observer for Progress {
                     figures.std, figures.rank_me, figures.participation, figures.content
                 ));
             }
+            Event::Online { step, accuracy, .. } => {
+                self.line(format!("step {step}: online probe {accuracy:.1} %"));
+            }
             Event::Alarm { step, alarm } => self.line(format!("ALARM, step {step}: {alarm}")),
             Event::Warning { step, message } => self.line(format!("warning, step {step}: {message}")),
             Event::Quarantine(entry) => self.line(format!("left out: {}", entry.cause)),

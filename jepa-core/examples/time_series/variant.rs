@@ -88,10 +88,10 @@ impl Variant for SeriesJepa {
         let SeriesConfig { encoder, predictor, channels, patch, .. } = &self.config;
         let mut init = Init::new(seed, InitScheme::FanIn, device);
         let table = |width| positions::sincos_1d(self.tokens, width);
-        MaskedJepa {
-            encoder: Encoder::new(&mut init, encoder, channels * patch, table(encoder.width)),
-            predictor: Predictor::new(&mut init, predictor, encoder.width, encoder.eps, table(predictor.width)),
-        }
+        MaskedJepa::new(
+            Encoder::new(&mut init, encoder, channels * patch, table(encoder.width)),
+            Predictor::new(&mut init, predictor, encoder.width, encoder.eps, table(predictor.width)),
+        )
     }
 
     fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Window>>> {

@@ -1,10 +1,13 @@
-//! Where samples come from: sources, the ordered loader, quarantine; bounded reading and the held-out part for sources.
+//! Where samples come from: sources, their labels, the ordered loader, quarantine; bounded reading and the held-out part
+//! for sources.
 
 pub mod file;
 pub mod folders;
+pub mod labels;
 mod loader;
 pub mod part;
 
+pub use labels::{Column, Label, Labelled, Values};
 pub use loader::{Loader, LoaderConfig, Prepared, Quarantine, QuarantineEntry};
 
 use crate::error::Result;
@@ -45,6 +48,21 @@ pub trait Source: Send + Sync {
 
     /// Names of the classes, empty without labels.
     fn classes(&self) -> &[String];
+
+    /// What the class is called among the columns of labels.
+    fn class_name(&self) -> &str {
+        "class"
+    }
+
+    /// What is known of samples beside their class: columns of classes or numbers, each to be probed by its name.
+    fn columns(&self) -> &[Column] {
+        &[]
+    }
+
+    /// What `columns()[column]` says of sample `index`; none where it is not known.
+    fn value(&self, _index: usize, _column: usize) -> Option<Label> {
+        None
+    }
 
     /// Pairs of classes that are alike in all but one respect, such as the order of time. Probes report separately
     /// how well the two of a pair are told apart, where chance is 50 %.

@@ -1,18 +1,22 @@
 //! A probe of a run: the trained encoder, the untrained one it began as, and the floors that need no learning, one line
 //! each.
 
-use super::{ProbeKind, ProbeLine, Variant};
+use super::{NumbersLine, ProbeKind, ProbeLine, Variant};
 use crate::data::Source;
 use crate::error::Result;
 use crate::probe::{self, Features, Frozen, LinearProbe, PartScores, ProbeConfig, Spread};
 
-/// Two encoders and the data they are compared on.
+/// Two encoders that are compared.
 pub(super) struct Comparison<V: Variant> {
     pub(super) encoders: [(&'static str, Frozen<V>); 2],
-    pub(super) train: Box<dyn Source<Sample = V::Sample>>,
-    pub(super) test: Box<dyn Source<Sample = V::Sample>>,
     pub(super) config: ProbeConfig,
 }
+
+/// What probes are fitted on, and what they are scored on.
+pub(super) type Sources<'a, S> = [&'a dyn Source<Sample = S>; 2];
+
+/// Features by name, those to fit on and those to score on: of both encoders, of raw values, of shortcuts.
+pub(super) type Tables = Vec<(String, [Features; 2])>;
 
 impl ProbeLine {
     /// A line of one figure, 0 to 1.
@@ -32,23 +36,71 @@ impl ProbeLine {
 }
 
 /// Numbers of training and test samples, and the lines.
-pub(super) type Figures = ([usize; 2], Vec<ProbeLine>);
+#[derive(Default)]
+pub(super) struct Figures {
+    pub(super) counts: [usize; 2],
+    pub(super) rows: Vec<ProbeLine>,
+    pub(super) numbers: Vec<NumbersLine>,
+}
+
+impl Figures {
+    fn classes(counts: [usize; 2], rows: Vec<ProbeLine>) -> Self {
+        Self { counts, rows, numbers: Vec::new() }
+    }
+}
+
+impl ProbeKind {
+    /// Whether it reads one vector a sample, the same for every column of labels.
+    pub(super) fn is_of_vectors(self) -> bool {
+        matches!(self, Self::Knn | Self::Linear | Self::LowShot | Self::FewShot)
+    }
+}
 
 impl<V: Variant> Comparison<V> {
-    /// One kind of probe.
-    pub(super) fn run(self, kind: ProbeKind) -> Result<Figures> {
-        let config = &self.config;
+    /// One kind of probe, on the classes of the sources.
+    pub(super) fn run(&mut self, kind: ProbeKind, sources: Sources<'_, V::Sample>) -> Result<Figures> {
         match kind {
-            ProbeKind::Knn => {
-                self.of_pooled(|bank, queries| Ok(vec![ProbeLine::of(probe::knn_accuracy(bank, queries, config)?)]))
+            ProbeKind::Attentive => self.of_tokens(sources),
+            ProbeKind::FineTune => self.of_weights(sources),
+            ProbeKind::Parts => self.of_parts(sources),
+            ProbeKind::Svm => self.of_views(sources),
+            ProbeKind::Knn | ProbeKind::Linear | ProbeKind::LowShot | ProbeKind::FewShot => {
+                self.of_tables(kind, &self.tables(sources)?, sources[1].twins())
             }
-            ProbeKind::Linear => self.of_pooled(|bank, queries| {
-                let linear = LinearProbe::fit(bank)?;
-                let twins = linear.accuracy_between(queries, self.test.twins())?.map(|a| 100.0 * a);
-                Ok(vec![ProbeLine { twins, ..ProbeLine::of(linear.accuracy(queries)?) }])
-            }),
-            ProbeKind::LowShot => self.of_pooled(|bank, queries| {
-                let mut lines = Vec::new();
+        }
+    }
+
+    /// Every sample as one vector.
+    pub(super) fn tables(&self, [train, test]: Sources<'_, V::Sample>) -> Result<Tables> {
+        let [(_, trained), (_, untrained)] = &self.encoders;
+        let banks = probe::floors(trained, untrained, train, self.config.max_train)?;
+        let queries = probe::floors(trained, untrained, test, self.config.max_test)?;
+        Ok(banks.into_iter().zip(queries).map(|((name, bank), (_, queries))| (name, [bank, queries])).collect())
+    }
+
+    /// A probe of vectors: of both encoders and of every floor.
+    pub(super) fn of_tables(&self, kind: ProbeKind, tables: &Tables, twins: &[[u32; 2]]) -> Result<Figures> {
+        let mut figures = Figures::default();
+        for (name, [bank, queries]) in tables {
+            figures.counts = [bank.len(), queries.len()];
+            let lines = self.of_vectors(kind, bank, queries, twins)?;
+            figures.rows.extend(lines.into_iter().map(|line| line.named(name)));
+        }
+        Ok(figures)
+    }
+
+    fn of_vectors(
+        &self,
+        kind: ProbeKind,
+        bank: &Features,
+        queries: &Features,
+        twins: &[[u32; 2]],
+    ) -> Result<Vec<ProbeLine>> {
+        let config = &self.config;
+        let mut lines = Vec::new();
+        match kind {
+            ProbeKind::Knn => lines.push(ProbeLine::of(probe::knn_accuracy(bank, queries, config)?)),
+            ProbeKind::LowShot => {
                 for &shots in &config.shots {
                     let spread = probe::few_a_class(bank, queries, shots, config)?;
                     lines.push(ProbeLine { shots: Some(shots), ..ProbeLine::spread(spread) });
@@ -57,10 +109,8 @@ impl<V: Variant> Comparison<V> {
                     let spread = probe::share_of_all(bank, queries, share, config)?;
                     lines.push(ProbeLine { share: Some(share), ..ProbeLine::spread(spread) });
                 }
-                Ok(lines)
-            }),
-            ProbeKind::FewShot => self.of_pooled(|bank, queries| {
-                let mut lines = Vec::new();
+            }
+            ProbeKind::FewShot => {
                 for &ways in &config.few_shot.ways {
                     for &shots in &config.few_shot.shots {
                         let spread = probe::few_shot(bank, queries, [ways, shots], &config.few_shot, &config.svm)?;
@@ -68,76 +118,62 @@ impl<V: Variant> Comparison<V> {
                         lines.push(ProbeLine { ways: Some(ways), shots: Some(shots), ..line });
                     }
                 }
-                Ok(lines)
-            }),
-            ProbeKind::Attentive => self.of_tokens(),
-            ProbeKind::FineTune => self.of_weights(),
-            ProbeKind::Parts => self.of_parts(),
-            ProbeKind::Svm => self.of_views(),
+            }
+            _ => {
+                let linear = LinearProbe::fit(bank)?;
+                let twins = linear.accuracy_between(queries, twins)?.map(|a| 100.0 * a);
+                lines.push(ProbeLine { twins, ..ProbeLine::of(linear.accuracy(queries)?) });
+            }
         }
-    }
-
-    /// A probe of vectors: of both encoders and of every floor.
-    fn of_pooled(&self, lines: impl Fn(&Features, &Features) -> Result<Vec<ProbeLine>>) -> Result<Figures> {
-        let [(_, trained), (_, untrained)] = &self.encoders;
-        let banks = probe::floors(trained, untrained, self.train.as_ref(), self.config.max_train)?;
-        let queries = probe::floors(trained, untrained, self.test.as_ref(), self.config.max_test)?;
-        let (mut rows, mut counts) = (Vec::new(), [0; 2]);
-        for ((name, bank), (_, queries)) in banks.iter().zip(&queries) {
-            counts = [bank.len(), queries.len()];
-            rows.extend(lines(bank, queries)?.into_iter().map(|line| line.named(name)));
-        }
-        Ok((counts, rows))
+        Ok(lines)
     }
 
     /// The attentive probe of both encoders; raw inputs have no tokens to look at.
-    fn of_tokens(&self) -> Result<Figures> {
+    fn of_tokens(&self, [train, test]: Sources<'_, V::Sample>) -> Result<Figures> {
         let (mut rows, mut counts) = (Vec::new(), [0; 2]);
         let config = &self.config.attentive;
         for (name, frozen) in &self.encoders {
-            let bank = frozen.token_table(self.train.as_ref(), config.max_train.min(self.config.max_train))?;
-            let queries = frozen.token_table(self.test.as_ref(), self.config.max_test)?;
+            let bank = frozen.token_table(train, config.max_train.min(self.config.max_train))?;
+            let queries = frozen.token_table(test, self.config.max_test)?;
             counts = [bank.rows.len(), queries.rows.len()];
             let accuracy = probe::attentive_accuracy(&bank, &queries, config, frozen.replicas())?;
             rows.push(ProbeLine::of(accuracy).named(name));
         }
-        Ok((counts, rows))
+        Ok(Figures::classes(counts, rows))
     }
 
     /// Fine-tuning from both encoders: from the untrained one it is supervised learning from the beginning.
-    fn of_weights(&self) -> Result<Figures> {
+    fn of_weights(&self, [train, test]: Sources<'_, V::Sample>) -> Result<Figures> {
         let config = &self.config.fine_tune;
         let limits = (config, self.config.max_test);
         let mut rows = Vec::new();
         for (name, frozen) in &self.encoders {
             for &share in &config.shares {
-                let spread = probe::fine_tune(frozen, self.train.as_ref(), self.test.as_ref(), share, limits)?;
+                let spread = probe::fine_tune(frozen, train, test, share, limits)?;
                 let line = ProbeLine { share: Some(share), ..ProbeLine::spread(spread) };
                 let deviation = line.deviation.filter(|_| share < 1.0);
                 rows.push(ProbeLine { deviation, ..line }.named(name));
             }
         }
-        let counts = [self.train.len().min(config.max_train), self.test.len().min(self.config.max_test)];
-        Ok((counts, rows))
+        let counts = [train.len().min(config.max_train), test.len().min(self.config.max_test)];
+        Ok(Figures::classes(counts, rows))
     }
 
     /// The support vector machine over several views. Where a view draws nothing, one is all there is.
-    fn of_views(self) -> Result<Figures> {
+    fn of_views(&mut self, sources: Sources<'_, V::Sample>) -> Result<Figures> {
+        let [train, test] = sources;
+        let tables = self.tables(sources)?;
         let ProbeConfig { svm, max_train, max_test, .. } = &self.config;
-        let (train, test) = (self.train.as_ref(), self.test.as_ref());
-        let [(_, trained), (_, untrained)] = &self.encoders;
-        let banks = probe::floors(trained, untrained, train, *max_train)?;
-        let queries = probe::floors(trained, untrained, test, *max_test)?;
-        let counts = [banks[0].1.len(), queries[0].1.len()];
+        let counts = tables.first().map_or([0; 2], |(_, tables)| tables.each_ref().map(Features::len));
         let mut floors = Vec::new();
-        for ((name, bank), (_, queries)) in banks.iter().zip(&queries).skip(self.encoders.len()) {
+        for (name, [bank, queries]) in tables.iter().skip(self.encoders.len()) {
             floors.push(ProbeLine::of(probe::svm_accuracy(bank, queries, svm)?).named(name));
         }
         let mut rows = Vec::new();
-        for (name, mut frozen) in self.encoders {
+        for (name, frozen) in &mut self.encoders {
             let (mut figures, mut before) = (Vec::new(), None);
             for view in 1..=svm.views {
-                frozen = frozen.seen_as(view);
+                frozen.see_as(view);
                 let bank = frozen.features(train, *max_train)?;
                 if before.as_ref() == Some(&bank) {
                     break;
@@ -146,19 +182,19 @@ impl<V: Variant> Comparison<V> {
                 figures.push(probe::svm_accuracy(&bank, &queries, svm)?);
                 before = Some(bank);
             }
+            frozen.see_as(0);
             let line = ProbeLine::spread(Spread::of(&figures));
             let deviation = line.deviation.filter(|_| figures.len() > 1);
             rows.push(ProbeLine { deviation, ..line }.named(name));
         }
         rows.extend(floors);
-        Ok((counts, rows))
+        Ok(Figures::classes(counts, rows))
     }
 
     /// The part probe, of both encoders and of raw values.
-    fn of_parts(&self) -> Result<Figures> {
+    fn of_parts(&self, [train, test]: Sources<'_, V::Sample>) -> Result<Figures> {
         let ProbeConfig { parts, max_train, max_test, .. } = &self.config;
         let limits = [parts.max_train.min(*max_train), *max_test];
-        let (train, test) = (self.train.as_ref(), self.test.as_ref());
         let line = |scores: PartScores| ProbeLine {
             category_iou: Some(100.0 * scores.category),
             ..ProbeLine::of(scores.instance)
@@ -170,6 +206,6 @@ impl<V: Variant> Comparison<V> {
         }
         let raw = probe::raw_part_scores(&self.encoders[0].1, train, test, limits, parts.elements)?;
         rows.push(line(raw).named(probe::RAW));
-        Ok(([train.len().min(limits[0]), raw.samples], rows))
+        Ok(Figures::classes([train.len().min(limits[0]), raw.samples], rows))
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::bench::{self, BenchReport, BenchRequest};
 use super::evaluation::{self, EvaluateRequest, EvaluationInfo};
 use super::inspection::{self, InspectRequest, Inspector};
+use super::overhead::{self, OverheadReport, OverheadRequest};
 use super::picture::{self, Checked, DataPreview, PreviewRequest};
 use super::probing::{self, EmbedRequest, ProbeReport, ProbeRequest};
 use super::settings::{self, PresetInfo, Settings};
@@ -37,6 +38,7 @@ pub struct Plugin {
     import: fn(&Self, &ImportRequest) -> Result<usize>,
     export: fn(&Path, Format) -> Result<Vec<Exported>>,
     bench: fn(&Self, &BenchRequest) -> Result<BenchReport>,
+    overhead: fn(&Self, &OverheadRequest) -> Result<OverheadReport>,
     conformance: fn() -> Result<Vec<&'static str>>,
 }
 
@@ -60,6 +62,7 @@ impl Plugin {
             import: weights::import::<M::Family>,
             export: weights::export::<M::Family>,
             bench: bench::run::<M::Family>,
+            overhead: overhead::run::<M::Family>,
             conformance: conformance::run::<M>,
         }
     }
@@ -127,6 +130,11 @@ impl Plugin {
     /// Measures.
     pub fn bench(&self, request: &BenchRequest) -> Result<BenchReport> {
         (self.bench)(self, request)
+    }
+
+    /// Measures what every tool against collapse costs in a step.
+    pub fn overhead(&self, request: &OverheadRequest) -> Result<OverheadReport> {
+        (self.overhead)(self, request)
     }
 
     /// Holds the variant to every promise of [`conformance`]; returns the promises kept, or the first one broken.

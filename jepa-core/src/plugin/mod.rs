@@ -3,12 +3,14 @@
 
 mod bench;
 mod collapse;
+mod columns;
 mod comparison;
 pub mod conformance;
 mod erased;
 mod evaluation;
 mod inspection;
 mod member;
+mod overhead;
 mod picture;
 mod probing;
 mod registry;
@@ -26,9 +28,10 @@ pub use evaluation::{EvaluateRequest, EvaluationInfo};
 pub(crate) use inspection::token_errors;
 pub use inspection::{Errors, Heads, InspectRequest, Inspected, Inspector, Layer, Look, Weights, WhatIf};
 pub use member::Member;
+pub use overhead::{OverheadLine, OverheadReport, OverheadRequest};
 pub(crate) use picture::follow;
 pub use picture::{Checked, DataPreview, PreviewRequest, SamplePicture, Shown};
-pub use probing::{EmbedRequest, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
+pub use probing::{EmbedRequest, NumbersLine, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
 pub use registry::{find, of_run, variants};
 pub use scene::{Film, Frame, Points, Scene};
 pub use settings::{PresetInfo, Settings};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use burn::module::Module as _;
 use serde::Serialize;
 
-use super::Variant;
-use super::comparison::Comparison;
+use super::comparison::{Comparison, Figures};
+use super::{Variant, columns};
 use crate::data::Split;
 use crate::device::Engine;
 use crate::error::{Error, Result};
@@ -47,6 +47,8 @@ pub struct ProbeRequest {
     pub kind: ProbeKind,
     /// Labelled data; absent: what the run was trained on.
     pub data: Option<String>,
+    /// Column of labels, or `all`; absent: the class.
+    pub label: Option<String>,
     /// Assignments laid over the run's configuration, all below `probe`.
     pub assignments: Vec<String>,
     /// Where tensors live.
@@ -66,13 +68,34 @@ pub struct ProbeReport {
     pub train: usize,
     /// Test samples.
     pub test: usize,
-    /// The lines.
+    /// The lines of classes.
     pub rows: Vec<ProbeLine>,
+    /// The lines of numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<NumbersLine>,
+}
+
+/// How well the numbers of a column can be read out of features.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NumbersLine {
+    /// The column.
+    pub label: String,
+    /// Whose features.
+    pub features: String,
+    /// Share of the variance that is explained, the mean over the numbers: 1 is perfect, 0 is the mean of the test samples.
+    pub r2: f64,
+    /// Root of the mean squared distance.
+    pub rmse: f64,
+    /// Its unit.
+    pub unit: String,
 }
 
 /// One line of a [`ProbeReport`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ProbeLine {
+    /// Column of labels, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Whose features.
     pub features: String,
     /// Classes, of the few-shot probe.
@@ -120,13 +143,22 @@ pub(super) fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeRepor
         .pooled_by(config.pool);
     let data = request.data.as_ref().unwrap_or(&stored.data.source);
     let (train, test) = (trained.open_data(data, Split::Train)?, trained.open_data(data, Split::Test)?);
-    let encoders = [(probe::TRAINED, trained), (probe::UNTRAINED, untrained)];
-    let comparison = Comparison { encoders, train, test, config };
-    let about = comparison.train.describe();
-    let (counts, rows) = comparison.run(request.kind)?;
-    let [train, test] = counts;
-    let (trained_on, data) = (stored.data.source.clone(), about);
-    Ok(ProbeReport { kind: request.kind, trained_on, data, train, test, rows })
+    let mut comparison = Comparison { encoders: [(probe::TRAINED, trained), (probe::UNTRAINED, untrained)], config };
+    let sources = [train.as_ref(), test.as_ref()];
+    let found = match &request.label {
+        Some(label) => columns::run(&mut comparison, request.kind, sources, label)?,
+        None => comparison.run(request.kind, sources)?,
+    };
+    let Figures { counts: [fitted, scored], rows, numbers } = found;
+    Ok(ProbeReport {
+        kind: request.kind,
+        trained_on: stored.data.source.clone(),
+        data: train.describe(),
+        train: fitted,
+        test: scored,
+        rows,
+        numbers,
+    })
 }
 
 /// The probe's part of a configuration after some assignments.

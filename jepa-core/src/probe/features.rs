@@ -2,6 +2,7 @@
 
 use burn::prelude::*;
 
+use crate::data::Source;
 use crate::error::{Error, Result};
 
 /// Pooled features of samples, one row each.
@@ -62,6 +63,18 @@ impl Features {
         self.labels.iter().copied().collect::<Option<Vec<_>>>().ok_or_else(|| {
             Error::data("probe", "a probe needs the class of every sample; this data set has samples without one")
         })
+    }
+
+    /// The same rows with the classes that `source`, where they come from, says now; those without one are left out.
+    pub fn labelled<S: Send>(&self, source: &dyn Source<Sample = S>) -> Result<Self> {
+        let labels: Vec<Option<u32>> = self.indices.iter().map(|index| source.label(*index)).collect();
+        let known: Vec<usize> = (0..labels.len()).filter(|row| labels[*row].is_some()).collect();
+        if known.is_empty() {
+            let problem = format!("no sample has a label in the column `{}`", source.class_name());
+            return Err(Error::data(source.describe(), problem));
+        }
+        let labels = known.iter().map(|row| labels[*row]).collect();
+        Ok(Self { labels, classes: source.classes().to_vec(), ..self.subset(&known) })
     }
 
     /// Some of the rows.

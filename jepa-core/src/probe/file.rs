@@ -1,6 +1,7 @@
 //! Features as files for other programs.
 
-use std::io::Cursor;
+use std::collections::HashMap;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
@@ -17,8 +18,9 @@ pub fn check_features_file(path: &Path) -> Result<()> {
     if KNOWN.contains(&extension) { Ok(()) } else { Err(Error::unknown("file extension", extension, &KNOWN)) }
 }
 
-/// Writes features, labels (-1 where unknown) and source indices as `.safetensors` or `.npz`, or as two `.tsv` files for
-/// the TensorBoard projector: the vectors, and `<name>.metadata.tsv` with the classes. Returns the files written.
+/// Writes features, labels (-1 where unknown), source indices and the names of the classes as `.safetensors` (names as a
+/// list in JSON under `classes` of the metadata) or `.npz` (an array `classes`, where there are any), or as two `.tsv` files
+/// for the TensorBoard projector: the vectors, and `<name>.metadata.tsv` with the classes. Returns the files written.
 pub fn write_features(features: &Features, path: &Path) -> Result<Vec<PathBuf>> {
     check_features_file(path)?;
     let rows = features.len();
@@ -36,7 +38,9 @@ pub fn write_features(features: &Features, path: &Path) -> Result<Vec<PathBuf>> 
                 ("labels", view(Dtype::I64, vec![rows], &labels)?),
                 ("indices", view(Dtype::I64, vec![rows], &indices)?),
             ];
-            let bytes = safetensors::serialize(tensors, None).map_err(|e| failed(e.to_string()))?;
+            let names = serde_json::to_string(&features.classes).map_err(|e| failed(e.to_string()))?;
+            let metadata = HashMap::from([("classes".to_owned(), names)]);
+            let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| failed(e.to_string()))?;
             write(path, &bytes)?;
             Ok(vec![path.to_owned()])
         }
@@ -72,7 +76,32 @@ fn npz(features: &Features, labels: &[i64], indices: &[i64]) -> std::io::Result<
     array(&mut archive, "features", &[rows, features.width() as u64], features.values())?;
     array(&mut archive, "labels", &[rows], labels)?;
     array(&mut archive, "indices", &[rows], indices)?;
+    if !features.classes.is_empty() {
+        archive.start_file("classes.npy", stored())?;
+        archive.write_all(&texts(&features.classes))?;
+    }
     Ok(archive.finish()?.into_inner())
+}
+
+/// Stored, not deflated: floats shrink by a tenth and take a hundred times as long.
+fn stored() -> zip::write::SimpleFileOptions {
+    zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored)
+}
+
+/// An .npy file of texts as NumPy keeps them: of one length, four bytes a character, zeros behind the shorter ones.
+fn texts(texts: &[String]) -> Vec<u8> {
+    let length = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
+    let header = format!("{{'descr': '<U{length}', 'fortran_order': False, 'shape': ({},), }}", texts.len());
+    // Magic, version and length of the header take ten bytes; what follows begins at a multiple of 64.
+    let padded = (header.len() + 11).next_multiple_of(64) - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((padded as u16).to_le_bytes());
+    bytes.extend(format!("{header:<width$}\n", width = padded - 1).into_bytes());
+    for text in texts {
+        let characters = text.chars().map(u32::from).chain(std::iter::repeat(0)).take(length);
+        bytes.extend(characters.flat_map(u32::to_le_bytes));
+    }
+    bytes
 }
 
 fn array<T: npyz::AutoSerialize + Copy>(
@@ -82,9 +111,7 @@ fn array<T: npyz::AutoSerialize + Copy>(
     values: &[T],
 ) -> std::io::Result<()> {
     use npyz::WriterBuilder as _;
-    // Stored, not deflated: floats shrink by a tenth and take a hundred times as long.
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    archive.start_file(format!("{name}.npy"), options)?;
+    archive.start_file(format!("{name}.npy"), stored())?;
     let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(archive).begin_nd()?;
     writer.extend(values.iter().copied())?;
     writer.finish()
@@ -96,24 +123,37 @@ mod tests {
 
     #[test]
     fn features_come_back_from_every_kind_of_file() {
+        let classes = vec!["a".to_owned(), "Blüte 花".to_owned()];
         let features =
-            Features::new(vec![1.0, 2.0, 3.0, 4.0], vec![Some(1), None], vec![7, 9], vec!["a".into(), "b".into()])
-                .unwrap();
+            Features::new(vec![1.0, 2.0, 3.0, 4.0], vec![Some(1), None], vec![7, 9], classes.clone()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         write_features(&features, &at("f.safetensors")).unwrap();
         let bytes = std::fs::read(at("f.safetensors")).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("features").unwrap().shape(), [2, 2]);
+        let (_, about) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let names: Vec<String> = serde_json::from_str(&about.metadata().as_ref().unwrap()["classes"]).unwrap();
+        assert_eq!(names, classes);
         write_features(&features, &at("f.npz")).unwrap();
         let mut archive = zip::ZipArchive::new(std::fs::File::open(at("f.npz")).unwrap()).unwrap();
         let array = npyz::NpyFile::new(archive.by_name("features.npy").unwrap()).unwrap();
         assert_eq!(array.shape(), [2, 2]);
         let values: Vec<f32> = array.into_vec().unwrap();
         assert_eq!(values, features.values());
+        let mut raw = Vec::new();
+        std::io::Read::read_to_end(&mut archive.by_name("classes.npy").unwrap(), &mut raw).unwrap();
+        let array = npyz::NpyFile::new(&raw[..]).unwrap();
+        let npyz::DType::Plain(kind) = array.dtype() else { panic!("one kind of value") };
+        assert_eq!((array.shape(), kind.to_string().as_str()), (&[2][..], "<U7"));
+        assert_eq!((raw.len() - 2 * 7 * 4) % 64, 0, "data begin at a multiple of 64 bytes");
+        let characters =
+            raw[raw.len() - 2 * 7 * 4..].chunks_exact(4).map(|c| u32::from_le_bytes(c.try_into().unwrap()));
+        let text: String = characters.filter(|c| *c > 0).map(|c| char::from_u32(c).unwrap()).collect();
+        assert_eq!(text, classes.concat());
         let files = write_features(&features, &at("f.tsv")).unwrap();
         assert_eq!(std::fs::read_to_string(&files[0]).unwrap(), "1\t2\n3\t4\n");
-        assert_eq!(std::fs::read_to_string(&files[1]).unwrap(), "label\tindex\nb\t7\n\t9\n");
+        assert_eq!(std::fs::read_to_string(&files[1]).unwrap(), "label\tindex\nBlüte 花\t7\n\t9\n");
         assert!(write_features(&features, &at("f.csv")).unwrap_err().to_string().contains("tsv"));
     }
 }

@@ -64,9 +64,9 @@ impl<V: Variant> Frozen<V> {
         Self { pool, ..self }
     }
 
-    /// The same on another view of clean samples; 0 is the usual one ([`Variant::clean`]).
-    pub fn seen_as(self, view: u64) -> Self {
-        Self { view, ..self }
+    /// Looks at another view of clean samples from now on; 0 is the usual one ([`Variant::clean`]).
+    pub fn see_as(&mut self, view: u64) {
+        self.view = view;
     }
 
     /// The variant.

@@ -10,6 +10,7 @@ mod fine_tune;
 mod frozen;
 mod knn;
 mod linear;
+mod online;
 mod parts;
 mod regression;
 mod scarce;
@@ -23,8 +24,9 @@ pub use file::{check_features_file, write_features};
 pub use fine_tune::{FineTuneConfig, fine_tune};
 pub(crate) use frozen::open_run;
 pub use frozen::{Frozen, readable};
-pub use knn::knn_accuracy;
+pub use knn::{knn_accuracy, knn_numbers};
 pub use linear::{LinearProbe, linear_accuracy};
+pub use online::{OnlineConfig, OnlineFigures, OnlineProbe};
 pub use parts::{PartScores, PartsConfig, part_scores, raw_part_scores};
 pub use regression::{LinearRegression, RegressionFigures};
 pub use scarce::{Spread, few_a_class, share_of_all};
@@ -48,7 +50,7 @@ pub struct ProbeConfig {
     pub max_train: usize,
     /// Most test samples used.
     pub max_test: usize,
-    /// Labels a class of the low-shot probe.
+    /// Labels a class of the low-shot probe (MSN: 1, 2 and 5).
     pub shots: Vec<usize>,
     /// Shares of the training labels of the low-shot probe, drawn without regard to class (S-JEPA: 1 % and 10 %).
     pub shares: Vec<f64>,
@@ -68,6 +70,8 @@ pub struct ProbeConfig {
     pub few_shot: FewShotConfig,
     /// The part probe.
     pub parts: PartsConfig,
+    /// The probe that learns beside the run.
+    pub online: OnlineConfig,
 }
 
 /// How the tokens of a sample become one vector.
@@ -109,7 +113,7 @@ impl Default for ProbeConfig {
             temperature: 0.07,
             max_train: 20_000,
             max_test: 10_000,
-            shots: vec![1, 5, 10, 50],
+            shots: vec![1, 2, 5, 12],
             shares: vec![0.01, 0.1],
             draws: 5,
             pool: Pool::Mean,
@@ -119,6 +123,7 @@ impl Default for ProbeConfig {
             svm: SvmConfig::default(),
             few_shot: FewShotConfig::default(),
             parts: PartsConfig::default(),
+            online: OnlineConfig::default(),
         }
     }
 }
@@ -144,6 +149,7 @@ impl ProbeConfig {
         self.fine_tune.check()?;
         self.svm.check()?;
         self.few_shot.check()?;
-        self.parts.check()
+        self.parts.check()?;
+        self.online.check()
     }
 }

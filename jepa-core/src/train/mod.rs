@@ -5,6 +5,7 @@ mod exchange;
 mod guard;
 mod lars;
 mod learner;
+mod online;
 mod optimizer;
 mod replicas;
 mod run;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use burn::prelude::*;
 
+use super::online;
 use super::samples::Followed;
 use super::{Learner, Outcome, Replicas, RunConfig, Schedule, Session, Work, default_replicas};
 use crate::checkpoint::{self, Disk, State};
@@ -16,7 +17,7 @@ use crate::jepa::{Batch as _, Jepa};
 use crate::nn::params::{self, Role};
 use crate::objective::Objective;
 use crate::plugin::{Batch, Draws, Variant};
-use crate::probe::{self, Frozen, Network};
+use crate::probe::{self, Frozen, Network, OnlineProbe};
 use crate::runlog::{Event, Observer, RunFolder, RunInfo, RunState, now};
 
 /// A run on its way.
@@ -39,6 +40,7 @@ pub(super) struct Run<'a, V: Variant> {
     pub(super) failed_saves: usize,
     pub(super) clock: VecDeque<(Instant, usize)>,
     pub(super) followed: Option<Followed<V>>,
+    pub(super) online: Option<OnlineProbe>,
 }
 
 impl<'a, V: Variant> Run<'a, V> {
@@ -79,6 +81,7 @@ impl<'a, V: Variant> Run<'a, V> {
             started: now(),
         };
         let mut warnings = Vec::new();
+        let mut resumed = None;
         let folder = if session.resume {
             let folder = RunFolder::resume(&session.out)?;
             checkpoint::clear_scratch(&Disk, &folder.checkpoints())?;
@@ -94,6 +97,7 @@ impl<'a, V: Variant> Run<'a, V> {
                         .extend(bundle.passed_over.iter().map(|p| format!("a newer checkpoint was passed over: {p}")));
                     state = bundle.state()?;
                     learner = learner.restore(&bundle)?;
+                    resumed = Some(bundle);
                 }
                 Err(Error::Checkpoint { problem, .. }) if problem.starts_with("there is none") => {
                     warnings.push("the run had no checkpoint yet: it begins again".to_owned());
@@ -125,6 +129,7 @@ impl<'a, V: Variant> Run<'a, V> {
             failed_saves: 0,
             clock: VecDeque::new(),
             followed: None,
+            online: None,
         };
         let mut parameters = 0;
         params::visit(&run.untrained, |leaf, _| parameters += if leaf.role() == Role::Frozen { 0 } else { leaf.len() });
@@ -141,6 +146,7 @@ impl<'a, V: Variant> Run<'a, V> {
             ),
         });
         warnings.into_iter().for_each(|w| run.warn(w));
+        run.restore_online(resumed.as_ref())?;
         Ok(run)
     }
 
@@ -269,6 +275,9 @@ impl<'a, V: Variant> Run<'a, V> {
         let json = |value: &State| serde_json::to_vec_pretty(value).map_err(|e| Error::Engine(e.to_string()));
         files.insert("state.json".to_owned(), json(&self.state)?);
         files.insert("config.toml".to_owned(), self.config.to_toml()?.into_bytes());
+        if let Some(probe) = &self.online {
+            files.insert(online::FILE.to_owned(), checkpoint::encode(&probe.named()?)?);
+        }
         let step = self.state.step;
         let (id, keep) = (&self.session.variant, self.config.run.keep);
         match checkpoint::save(&Disk, &self.folder.checkpoints(), id, step, &files, keep) {
@@ -298,10 +307,12 @@ impl<'a, V: Variant> Run<'a, V> {
             self.config.target,
             &self.config.optimizer,
         )?;
-        let (learner, state) = match checkpoint::take_back(&Disk, &self.folder.checkpoints(), suspect)? {
-            Some(bundle) => (fresh.restore(&bundle)?, bundle.state()?),
+        let bundle = checkpoint::take_back(&Disk, &self.folder.checkpoints(), suspect)?;
+        let (learner, state) = match &bundle {
+            Some(bundle) => (fresh.restore(bundle)?, bundle.state()?),
             None => (fresh, State { step: 0, updates: 0, ..self.state.clone() }),
         };
+        self.restore_online(bundle.as_ref())?;
         self.learner = Some(learner);
         self.state = State { guard, quarantine: self.state.quarantine.clone(), ..state };
         self.warn(format!(

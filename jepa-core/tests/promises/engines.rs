@@ -36,10 +36,10 @@ fn model(device: &Device) -> MaskedJepa {
     let predictor = PredictorConfig { width: 48, depth: 1, heads: 2 };
     let mut init = Init::new(5, InitScheme::FanIn, device);
     let table = positions::sincos_2d(ROWS, COLUMNS, 48);
-    MaskedJepa {
-        encoder: Encoder::new(&mut init, &encoder, VALUES, table.clone()),
-        predictor: Predictor::new(&mut init, &predictor, 48, 1e-6, table),
-    }
+    MaskedJepa::new(
+        Encoder::new(&mut init, &encoder, VALUES, table.clone()),
+        Predictor::new(&mut init, &predictor, 48, 1e-6, table),
+    )
 }
 
 fn weights(encoder: &Encoder) -> Vec<(String, Vec<f32>)> {

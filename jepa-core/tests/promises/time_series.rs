@@ -57,6 +57,7 @@ fn it_trains_and_probes_through_the_registry() {
         path: out.clone(),
         kind,
         data: None,
+        label: None,
         assignments: assignments.iter().map(|a| (*a).to_owned()).collect(),
         engine: Engine::cpu(),
     };
@@ -100,6 +101,7 @@ fn what_was_learnt_on_one_source_is_probed_on_another() {
         path: out,
         kind: ProbeKind::Linear,
         data: Some(recorded),
+        label: None,
         assignments: Vec::new(),
         engine: Engine::cpu(),
     };

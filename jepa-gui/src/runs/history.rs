@@ -22,6 +22,8 @@ pub struct History {
     pub collapse: Vec<CollapseAt>,
     /// Probes, ascending.
     pub probes: Vec<Probed>,
+    /// Accuracy in percent of the probe that learns beside the run, with the step it was said after, ascending.
+    pub online: Vec<(u64, f64)>,
     /// Complete checkpoints as the run named them, ascending.
     pub checkpoints: Vec<(u64, PathBuf)>,
     /// Everything in words, in the order it was said.
@@ -170,6 +172,7 @@ impl History {
         self.columns.values_mut().for_each(|column| column.truncate(kept));
         self.collapse.retain(|c| c.step < step);
         self.probes.retain(|p| p.step < step);
+        self.online.retain(|(at, _)| *at < step);
         self.checkpoints.retain(|(at, _)| *at < step);
         self.generation += 1;
     }
@@ -189,6 +192,10 @@ impl History {
             Event::Collapse { step, figures } => {
                 self.collapse.retain(|c| c.step < *step);
                 self.collapse.push(CollapseAt { step: *step, figures: *figures });
+            }
+            Event::Online { step, accuracy, .. } => {
+                self.online.retain(|(at, _)| at < step);
+                self.online.push((*step, *accuracy));
             }
             Event::Warning { step, message } => say(Level::Warning, Some(*step), message.clone()),
             Event::Alarm { step, alarm } => say(Level::Warning, Some(*step), alarm.to_string()),

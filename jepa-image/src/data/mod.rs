@@ -6,6 +6,8 @@
 //! | [`idx`](IdxImages) | IDX files: MNIST, Fashion-MNIST, EMNIST |
 //! | [`cifar`](Cifar) | CIFAR-10 and CIFAR-100, binary version |
 //! | [`builtin`](Builtin) | the part of Fashion-MNIST inside the program |
+//! | [`factors`](Factors) | synthetic: one shape of known size, rotation and place |
+//! | [`textured`](Textured) | the clothes of the built-in part on synthetic textures |
 //!
 //! A decoded image, its crops and its numbers are the core's ([`picture`](jepa_core::picture)).
 //!
@@ -13,17 +15,22 @@
 
 mod builtin;
 mod cifar;
+mod factors;
 mod folder;
 mod idx;
+mod texture;
+mod textured;
 
 pub use builtin::Builtin;
 pub use cifar::{Cifar, CifarKind};
+pub use factors::{Factors, Shape, Sprite};
 pub use folder::ImageFolder;
 pub use idx::IdxImages;
 pub use jepa_core::picture::{
     CropBox, CropConfig, EXTENSIONS, MAX_SIDE, Normalise, Picture, centre, crop_resize, random_box,
     random_resized_crop, resize_shorter,
 };
+pub use textured::Textured;
 
 use std::path::Path;
 
@@ -34,7 +41,8 @@ use jepa_core::error::{Error, Result};
 const MAX_BYTES: u64 = 2 << 30;
 
 /// Names of the formats that [`open`] knows.
-pub const FORMATS: &[&str] = &["builtin", "folder", "idx", "cifar10", "cifar100"];
+pub const FORMATS: &[&str] =
+    &["builtin", "builtin-factors", "builtin-textured", "folder", "idx", "cifar10", "cifar100"];
 
 /// Opens one part of the data that `spec` names. Without a format it is guessed from what the path holds.
 pub fn open(spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Picture>>> {
@@ -42,7 +50,11 @@ pub fn open(spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Pic
     let format = spec.format.as_deref();
     let path = match (format, path) {
         (Some("builtin"), None) => return Ok(Box::new(Builtin::open(split)?)),
-        (Some("builtin"), Some(_)) => return Err(Error::data(&spec.text, "`builtin` takes no path: write `builtin`")),
+        (Some("builtin-factors"), None) => return Ok(Box::new(Factors::open(split))),
+        (Some("builtin-textured"), None) => return Ok(Box::new(Textured::open(split)?)),
+        (Some(name), Some(_)) if name.starts_with("builtin") => {
+            return Err(Error::data(&spec.text, format!("`{name}` takes no path: write `{name}`")));
+        }
         (Some(name), _) if !FORMATS.contains(&name) => return Err(Error::unknown("data format", name, FORMATS)),
         (_, Some(path)) => path,
         (Some(name), None) => return Err(Error::data(&spec.text, format!("a path is missing: write `{name}:PATH`"))),
@@ -175,7 +187,11 @@ mod tests {
         }
         let named = open_text(&format!("folder:{}", dir.path().join("photos").display())).unwrap();
         assert_eq!((named.len(), named.classes()), (1, &["cat".to_owned()][..]));
-        assert!(open_text("builtin").unwrap().describe().starts_with("built-in"));
+        for text in ["builtin", "builtin-factors", "builtin-textured"] {
+            let source = open_text(text).unwrap();
+            assert!(source.describe().starts_with("built-in"));
+            assert_eq!(source.describe().contains("synthetic"), text != "builtin");
+        }
     }
 
     #[test]
@@ -213,6 +229,7 @@ mod tests {
             assert!(error.contains(path) && error.contains(expected), "{text}: {error}");
         }
         assert!(refusal("builtin:somewhere").contains("takes no path"));
+        assert!(refusal("builtin-factors:x").contains("write `builtin-factors`"));
         assert!(refusal("idx:").contains("idx:PATH"));
         assert!(refusal("").contains("builtin"));
         let typo = DataSpec { format: Some("cifar".into()), path: Some("x".into()), text: "cifar:x".into() };

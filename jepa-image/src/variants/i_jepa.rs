@@ -19,7 +19,7 @@ use jepa_core::checkpoint::{Foreign, Named};
 use jepa_core::data::{DataSpec, Source, Split};
 use jepa_core::error::{Error, Result};
 use jepa_core::jepa::TargetSource;
-use jepa_core::masked::{MaskedJepa, PatchBatch, transformer_flops};
+use jepa_core::masked::{MaskedJepa, PatchBatch, TargetSpace, transformer_flops};
 use jepa_core::masks::{MaskRule, MultiBlockConfig};
 use jepa_core::nn::{Encoder, EncoderConfig, Init, InitScheme, Predictor, PredictorConfig, positions};
 use jepa_core::objective::{DistanceConfig, ObjectiveConfig};
@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{self, CropConfig, Normalise, Picture};
 use crate::masks::{MaskConfig, Masks};
+use crate::network::pixel_decoder;
 use crate::tokens::Patches;
 use crate::{preview, weights};
 
@@ -50,8 +51,11 @@ pub struct IJepaConfig {
     pub encoder: EncoderConfig,
     /// Predictor.
     pub predictor: PredictorConfig,
-    /// Mask generator.
+    /// Mask generator: `multi-block`, or `random` for ablations.
     pub masks: MaskConfig,
+    /// What is predicted of hidden patches: `features`, or for ablations `pixels`.
+    #[serde(default, skip_serializing_if = "TargetSpace::is_features")]
+    pub targets: TargetSpace,
     /// Law of the initial weights.
     pub init: InitScheme,
 }
@@ -102,13 +106,19 @@ impl Variant for IJepa {
     }
 
     fn model(&self, seed: u64, device: &Device) -> MaskedJepa {
-        let IJepaConfig { encoder, predictor, init, .. } = &self.config;
-        let mut init = Init::new(seed, *init, device);
+        let IJepaConfig { encoder, predictor, init, targets, .. } = &self.config;
+        let (mut init, values) = (Init::new(seed, *init, device), self.patches.values());
         let table = |width| positions::sincos_2d(self.patches.rows, self.patches.columns, width);
-        MaskedJepa {
-            encoder: Encoder::new(&mut init, encoder, self.patches.values(), table(encoder.width)),
-            predictor: Predictor::new(&mut init, predictor, encoder.width, encoder.eps, table(predictor.width)),
-        }
+        let network = Encoder::new(&mut init, encoder, values, table(encoder.width));
+        let predictor = match targets {
+            TargetSpace::Features => {
+                Predictor::new(&mut init, predictor, encoder.width, encoder.eps, table(predictor.width))
+            }
+            TargetSpace::Patches => {
+                pixel_decoder(&mut init, predictor, [encoder.width, values], encoder.eps, table(predictor.width))
+            }
+        };
+        MaskedJepa { encoder: network, predictor, space: *targets }
     }
 
     fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Picture>>> {
@@ -167,7 +177,9 @@ impl Variant for IJepa {
         let embed = 2.0 * tokens * self.patches.values() as f64 * encoder.width as f64;
         let encode = |tokens| transformer_flops(tokens, encoder.width, encoder.depth, encoder.mlp_ratio);
         let predict = blocks * transformer_flops(context + target, predictor.width, predictor.depth, 4.0);
-        encode(tokens) + embed + 3.0 * (encode(context) + embed + predict)
+        // Pixels need no target encoder.
+        let target = if self.config.targets.is_features() { encode(tokens) + embed } else { 0.0 };
+        target + 3.0 * (encode(context) + embed + predict)
     }
 }
 
@@ -244,6 +256,7 @@ pub mod presets {
                 encoder,
                 predictor,
                 masks: MaskConfig::MultiBlock(MultiBlockConfig::official()),
+                targets: TargetSpace::Features,
                 init: InitScheme::Official { depth_rescale: false },
             },
         }
@@ -301,6 +314,11 @@ pub mod presets {
             targets: 2,
             ..MultiBlockConfig::official()
         });
+        let mut factors = fashion(3000, 32, small, narrow);
+        factors.data.source = "builtin-factors".into();
+        factors.model.normalise = Normalise { mean: vec![0.05], std: vec![0.22] };
+        // Whole pictures: a crop would move and stretch what is to be known.
+        factors.model.crop = CropConfig { size: 32, scale: [1.0; 2], aspect: [1.0; 2], flip: false };
         let scaled = |width: usize, heads| PredictorConfig { width: width / 2, depth: 6, heads };
         let wide = |depth, heads| PredictorConfig { width: 384, depth, heads };
         let preset = |name, about, config| Preset { name, about, config };
@@ -311,6 +329,11 @@ pub mod presets {
                 fashion(3000, 32, small, narrow),
             ),
             preset("long", "half an hour on two cores: all of Fashion-MNIST (give its folder with --data)", long),
+            preset(
+                "factors",
+                "minutes on two cores: synthetic shapes of known size, rotation and place, for probe --label all",
+                factors,
+            ),
             preset("tiny", "seconds: for tests", quick),
             preset(
                 "vit-t16",

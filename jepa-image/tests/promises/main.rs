@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod ablations;
 mod alarm;
 mod augment;
 mod checkpoint_import;
@@ -9,9 +10,12 @@ mod conformance;
 mod fixtures;
 mod hugging_face;
 mod inspection;
+mod labels;
 mod masks;
 mod methods;
 mod objectives;
 mod official;
+mod online;
+mod overhead;
 mod resnet;
 mod transforms;

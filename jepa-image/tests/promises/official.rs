@@ -33,10 +33,10 @@ fn model(about: &Value) -> MaskedJepa {
     let predictor = PredictorConfig { width: narrow, depth: number(about, "predictor_depth"), heads };
     let mut init = Init::new(5, InitScheme::FanIn, &Device::flex());
     let table = |width| positions::sincos_2d(grid, grid, width);
-    MaskedJepa {
-        encoder: Encoder::new(&mut init, &encoder, 3 * PATCH * PATCH, table(width)),
-        predictor: Predictor::new(&mut init, &predictor, width, 1e-6, table(narrow)),
-    }
+    MaskedJepa::new(
+        Encoder::new(&mut init, &encoder, 3 * PATCH * PATCH, table(width)),
+        Predictor::new(&mut init, &predictor, width, 1e-6, table(narrow)),
+    )
 }
 
 /// The shape in which PyTorch keeps a leaf: the patch embedding is a convolution there.
@@ -168,7 +168,7 @@ impl Tiny {
 #[test]
 fn every_tensor_between_image_and_prediction_is_the_official_one() {
     let tiny = Tiny::new();
-    let MaskedJepa { encoder, predictor } = &tiny.student;
+    let MaskedJepa { encoder, predictor, .. } = &tiny.student;
     let (input, visible, hidden) = (tiny.input(), tiny.visible.as_slice(), tiny.hidden.as_slice());
 
     tiny.check("pos_embed", encoder.pos_embed.val());
@@ -361,7 +361,7 @@ fn two_context_masks_give_the_official_prediction_and_order_and_a_wrong_order_is
     assert!((wrong - reference).abs() > 1e-3, "a wrong order of targets: {wrong} beside {reference}");
 
     // The same mistake with the queries of the predictor.
-    let MaskedJepa { encoder, predictor } = &learner.student;
+    let MaskedJepa { encoder, predictor, .. } = &learner.student;
     let s_x = encoder.forward_visible(tiny.input(), &contexts);
     let table = predictor.predictor_pos_embed.val();
     let predict = |tiled: bool| {

@@ -41,7 +41,14 @@ fn train(out: &Path) {
 
 fn probe(out: &Path, kind: ProbeKind, data: Option<&str>) -> jepa_core::Result<ProbeReport> {
     let data = data.map(str::to_owned);
-    plugin().probe(&ProbeRequest { assignments: Vec::new(), path: out.to_owned(), kind, data, engine: Engine::cpu() })
+    plugin().probe(&ProbeRequest {
+        assignments: Vec::new(),
+        label: None,
+        path: out.to_owned(),
+        kind,
+        data,
+        engine: Engine::cpu(),
+    })
 }
 
 #[test]

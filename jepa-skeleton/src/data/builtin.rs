@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Column, Label, Source, Split};
 use jepa_core::error::{Error, Result};
 
 use super::actions::{self, ACTIONS, ORDER_PAIRS, VERSION};
@@ -18,6 +18,7 @@ pub struct Builtin {
     part: &'static str,
     indices: Vec<u32>,
     classes: Vec<String>,
+    columns: Vec<Column>,
 }
 
 impl Builtin {
@@ -47,7 +48,9 @@ impl Builtin {
     fn of(part: &'static str, ours: impl Fn(NtuName) -> bool) -> Self {
         let indices = (0..actions::COUNT as u32).filter(|index| actions::name(*index as usize).is_some_and(&ours));
         let classes = ACTIONS.map(str::to_owned).to_vec();
-        Self { options: NtuOptions::default(), part, indices: indices.collect(), classes }
+        let cameras = (1..=3).map(|camera| format!("camera {camera}")).collect();
+        let columns = vec![Column::classes("camera", cameras)];
+        Self { options: NtuOptions::default(), part, indices: indices.collect(), classes, columns }
     }
 
     /// What sample `index` shows.
@@ -75,6 +78,19 @@ impl Source for Builtin {
 
     fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    fn class_name(&self) -> &str {
+        "action"
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn value(&self, index: usize, column: usize) -> Option<Label> {
+        let camera = self.recording(index)?.camera;
+        (column == 0).then(|| Label::Class(u32::from(camera) - 1))
     }
 
     fn twins(&self) -> &[[u32; 2]] {
@@ -113,6 +129,10 @@ mod tests {
             }
             assert_eq!(count, [120; 20]);
             assert!(source.describe().contains("synthetic") && source.name(0).contains("synthetic"));
+            for index in 0..6 {
+                let camera = u32::from(source.recording(index).unwrap().camera) - 1;
+                assert_eq!(source.value(index, 0), Some(Label::Class(camera)));
+            }
             (0..source.len()).map(|index| source.recording(index).unwrap().performer).collect::<BTreeSet<_>>()
         });
         assert_eq!((performers[0].len(), performers[1].len()), (20, 20));

@@ -2,7 +2,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jepa_core::Result;
-use jepa_core::plugin::{self, BenchRequest, Settings};
+use jepa_core::device::Engine;
+use jepa_core::plugin::{self, BenchRequest, OverheadRequest, Plugin, Settings};
 
 use super::{DeviceArg, SettingsArgs, print_json};
 
@@ -14,7 +15,10 @@ pub(crate) struct Bench {
     settings: SettingsArgs,
     #[command(flatten)]
     device: DeviceArg,
-    /// Timed steps
+    /// Measure what every tool against collapse costs in a step instead: steps with and without it in turn
+    #[arg(long)]
+    overhead: bool,
+    /// Timed steps; with --overhead pairs of steps for each tool
     #[arg(long, default_value_t = 10)]
     rounds: usize,
     /// Print the figures as one JSON object on standard output
@@ -29,6 +33,9 @@ impl Bench {
             None => plugin::variants()?,
         };
         let engine = self.device.open()?;
+        if self.overhead {
+            return self.overhead(&plugins, &engine);
+        }
         let mut reports = Vec::new();
         for plugin in plugins {
             let settings: Settings = self.settings.clone().into();
@@ -71,4 +78,51 @@ impl Bench {
         }
         Ok(ExitCode::SUCCESS)
     }
+    fn overhead(&self, plugins: &[&Plugin], engine: &Engine) -> Result<ExitCode> {
+        let mut reports = Vec::new();
+        for plugin in plugins {
+            let (settings, rounds) = (self.settings.clone().into(), self.rounds.max(1));
+            reports.push(plugin.overhead(&OverheadRequest { settings, rounds, engine: engine.clone() })?);
+        }
+        if self.json {
+            print_json(&serde_json::json!({ "reports": reports }))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        for report in reports {
+            println!(
+                "{} / {} on {}, {} replicas, batch {}; medians over {} pairs of steps",
+                report.variant,
+                report.preset,
+                report.engine,
+                report.replicas,
+                report.batch,
+                self.rounds.max(1)
+            );
+            println!(
+                "  {:<30} {:<10} {:>9} {:>9} {:>8} {:>10}",
+                "tool", "reads", "without s", "with s", "cost %", "CPU %"
+            );
+            for line in report.lines {
+                let processor = line.processor_percent.map_or(String::new(), |percent| format!("{percent:.1}"));
+                println!(
+                    "  {:<30} {:<10} {:>9.3} {:>9.3} {:>8.1} {processor:>10}",
+                    line.tool,
+                    line.on.unwrap_or(""),
+                    median(&line.without),
+                    median(&line.with),
+                    line.percent
+                );
+            }
+            if !report.left_out.is_empty() {
+                println!("  nothing to read here for: {}", report.left_out.join(", "));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

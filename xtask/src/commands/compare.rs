@@ -13,8 +13,9 @@ use crate::compare::{Axis, Cell, Equal, Measured, Plan, Request, Summary, png, p
 
 #[derive(Args)]
 pub(crate) struct Compare {
-    /// Variants, as `cargo xtask variants` lists them; with a preset of their own: id/preset
-    #[arg(required = true)]
+    /// Variants, as `cargo xtask variants` lists them; with a preset of their own: id/preset; with settings of their own
+    /// and a name: 'one-block=i-jepa/small:model.masks.targets=1;run.batch=64'
+    #[arg(required = true, value_name = "[NAME=]ID[/PRESET][:KEY=VALUE;..]")]
     variants: Vec<String>,
     /// Folder of the comparison; one that is there goes on where it was
     #[arg(long, value_name = "DIR")]

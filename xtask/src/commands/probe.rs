@@ -23,7 +23,7 @@ const KINDS: [(&str, ProbeKind); 8] = [
 pub(crate) struct Probe {
     /// Run folder, imported folder or checkpoint
     weights: PathBuf,
-    /// knn, linear, attentive, low-shot (1, 5, 10, 50 labels a class; 1 % and 10 % of all), fine-tune (all weights with
+    /// knn, linear, attentive, low-shot (1, 2, 5, 12 labels a class; 1 % and 10 % of all), fine-tune (all weights with
     /// a linear head), svm (over several views), few-shot (5 and 10 classes, 10 and 20 labels each), parts (the part each
     /// point belongs to), collapse (every collapse figure), or an evaluation of the variant's own, such as surprise or planning
     #[arg(long)]
@@ -31,6 +31,9 @@ pub(crate) struct Probe {
     /// Labelled data; the default is what the run was trained on, other data shows what transfers
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
+    /// Column of labels, where samples have several, or all of them; the default is the class. Numbers are regressed
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
     /// A setting of the probe laid over the run's, as in --set probe.fine_tune.epochs=20; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -58,6 +61,7 @@ impl Probe {
             path: self.weights,
             kind,
             data: self.data,
+            label: self.label,
             assignments: self.set,
             engine: self.device.open()?,
         })?;
@@ -75,13 +79,24 @@ impl Probe {
             let spread = row.deviation.map_or(String::new(), |d| format!(" +- {d:.1}"));
             let twins = row.twins.map_or(String::new(), |twins| format!("  within pairs {twins:.1} %"));
             let categories = row.category_iou.map_or(String::new(), |iou| format!(", {iou:.1} % over categories"));
-            println!("{:<18} {ways}{labels}{:>6.1} %{spread}{twins}{categories}", row.features, row.accuracy);
+            let column = row.label.as_ref().map_or(String::new(), |label| format!("{label:<12} "));
+            println!("{column}{:<18} {ways}{labels}{:>6.1} %{spread}{twins}{categories}", row.features, row.accuracy);
+        }
+        for line in &report.numbers {
+            println!(
+                "{:<12} {:<18} R2 {:>6.3}, RMSE {:.3} {}",
+                line.label, line.features, line.r2, line.rmse, line.unit
+            );
         }
         Ok(ExitCode::SUCCESS)
     }
 
     /// What only this variant offers; its files go into the folder of the weights.
     fn evaluate(self, plugin: &Plugin) -> Result<ExitCode> {
+        if self.label.is_some() {
+            let problem = format!("`{}` reads no labels: leave it out, or ask for one of the probes", self.kind);
+            return Err(Error::config("--label", problem));
+        }
         let own = plugin.evaluations();
         if !own.iter().any(|evaluation| evaluation.name == self.kind) {
             let known: Vec<&str> = KINDS.iter().map(|(name, _)| *name).chain(own.iter().map(|e| e.name)).collect();

@@ -11,7 +11,8 @@ use jepa_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::clock;
-use super::plan::{Entry, Plan};
+use super::entry::Entry;
+use super::plan::Plan;
 
 /// Times that a run may be stopped and resumed before a planned checkpoint is lost to those of the stops.
 const STOPS: u64 = 16;
@@ -31,6 +32,8 @@ pub(crate) struct Cell<'a> {
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Measured {
+    /// Of the competitor.
+    pub(crate) name: String,
     pub(crate) variant: String,
     pub(crate) preset: String,
     pub(crate) seed: u64,
@@ -83,7 +86,7 @@ pub(crate) fn probe_kind(name: &str) -> Result<ProbeKind> {
 impl Cell<'_> {
     /// Name of the run.
     pub(crate) fn name(&self) -> String {
-        format!("{}-{}-{}", self.entry.variant, self.entry.preset, self.seed)
+        format!("{}-{}", self.entry.folder(), self.seed)
     }
 
     fn run(&self) -> PathBuf {
@@ -101,17 +104,11 @@ impl Cell<'_> {
         let settings = if begun {
             Settings { replicas: self.replicas, ..Settings::default() }
         } else {
-            let mut settings = request.settings();
+            let mut settings = self.entry.settings(request);
             // A run that is stopped saves where it is too: some more may be there than are probed.
             let keep = request.points + STOPS;
             settings.assignments.extend([format!("run.checkpoint_every={}", self.every()), format!("run.keep={keep}")]);
-            Settings {
-                preset: Some(self.entry.preset.clone()),
-                steps: Some(self.entry.steps),
-                seed: Some(self.seed),
-                replicas: self.replicas,
-                ..settings
-            }
+            Settings { steps: Some(self.entry.steps), seed: Some(self.seed), replicas: self.replicas, ..settings }
         };
         let request = TrainRequest {
             settings,
@@ -162,6 +159,7 @@ impl Cell<'_> {
             _ => None,
         });
         Ok(Measured {
+            name: self.entry.name(),
             variant: self.entry.variant.clone(),
             preset: self.entry.preset.clone(),
             seed: self.seed,
@@ -185,8 +183,14 @@ impl Cell<'_> {
             }
             _ => Vec::new(),
         };
-        let request =
-            ProbeRequest { path: checkpoint.to_owned(), kind, data: None, assignments, engine: self.engine.clone() };
+        let request = ProbeRequest {
+            path: checkpoint.to_owned(),
+            kind,
+            data: None,
+            label: None,
+            assignments,
+            engine: self.engine.clone(),
+        };
         let report = plugin::find(&self.entry.variant)?.probe(&request)?;
         let score = |line: plugin::ProbeLine| Score {
             probe: probe.to_owned(),

@@ -1,8 +1,9 @@
-//! Variants against each other on the same data with the same budget: trained with several seeds, probed along the way,
+//! Variants, or settings of one, against each other on the same data with the same budget: trained with several seeds, probed along the way,
 //! put into tables and pictures. Knows variants by their registry alone.
 //!
 //! | file | noun |
 //! |---|---|
+//! | [`entry`](entry::Entry) | a variant with its preset and settings of its own |
 //! | [`plan`](Plan) | what is trained, for how long; fixed when the comparison begins |
 //! | [`cell`](Cell) | one run: trained, resumed, probed at its checkpoints |
 //! | [`clock`] | seconds of training in the log of a run |
@@ -11,7 +12,7 @@
 //! | [`svg`], [`png`] | a drawing as a file |
 //!
 //! ```text
-//! <out>/  plan.json  runs/<variant>-<preset>-<seed>/ (run folders)  probes/<run>/<step>-<probe>.json
+//! <out>/  plan.json  runs/<name>-<seed>/ (run folders)  probes/<run>/<step>-<probe>.json
 //!         table.md  table.csv  comparison.json  flops.svg  flops.png  time.svg  time.png
 //! ```
 //!
@@ -21,6 +22,7 @@
 mod cell;
 pub(crate) mod chart;
 mod clock;
+mod entry;
 mod plan;
 pub(crate) mod png;
 mod summary;

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use jepa_core::device::Engine;
-use jepa_core::plugin::{self, BenchRequest, Settings};
+use jepa_core::plugin::{self, BenchRequest};
 use jepa_core::{Error, Result, runlog};
 use serde::{Deserialize, Serialize};
+
+use super::entry::{Entry, Written, settings};
 
 /// What all variants get the same of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -23,7 +25,7 @@ pub(crate) enum Equal {
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Request {
-    /// `id` or `id/preset`.
+    /// As [`Written`] takes them apart.
     pub(crate) variants: Vec<String>,
     /// Preset of those that name none; absent: their first.
     pub(crate) preset: Option<String>,
@@ -40,23 +42,6 @@ pub(crate) struct Request {
     pub(crate) probes: Vec<String>,
     /// Labels a class of the low-shot probe.
     pub(crate) shots: usize,
-}
-
-/// A variant with its share of the budget.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    pub(crate) variant: String,
-    pub(crate) preset: String,
-    pub(crate) steps: u64,
-    /// Operations of one step; 0 when unknown.
-    pub(crate) flops: f64,
-}
-
-impl Entry {
-    /// Name in tables and pictures.
-    pub(crate) fn name(&self) -> String {
-        format!("{}/{}", self.variant, self.preset)
-    }
 }
 
 /// A request with every number fixed.
@@ -90,22 +75,20 @@ impl Plan {
 
     fn new(request: &Request, engine: &Engine) -> Result<Self> {
         let mut entries: Vec<Entry> = Vec::new();
-        for name in &request.variants {
-            let (variant, preset) = match name.split_once('/') {
-                Some((variant, preset)) => (variant, Some(preset.to_owned())),
-                None => (&name[..], request.preset.clone()),
-            };
-            let plugin = plugin::find(variant)?;
-            let settings = Settings { preset, ..request.settings() };
-            let checked = plugin.check(&settings)?;
+        for text in &request.variants {
+            let Written { name, variant, preset, assignments } = Written::parse(text)?;
+            let preset = preset.map(str::to_owned).or_else(|| request.preset.clone());
+            let checked = plugin::find(variant)?.check(&settings(request, preset, &assignments))?;
             let entry = Entry {
+                named: name.map(str::to_owned),
                 variant: variant.to_owned(),
                 steps: steps_of(&checked.config)?,
                 preset: checked.preset,
+                assignments,
                 flops: checked.flops,
             };
-            if entries.iter().any(|known| known.name() == entry.name()) {
-                return Err(Error::config(name.clone(), "is named twice"));
+            if entries.iter().any(|known| known.folder() == entry.folder()) {
+                return Err(Error::config(text.clone(), "is named twice"));
             }
             entries.push(entry);
         }
@@ -130,7 +113,7 @@ impl Plan {
                     return Err(Error::config(entry.name(), problem));
                 }
                 Equal::Time => {
-                    let settings = Settings { preset: Some(entry.preset.clone()), ..request.settings() };
+                    let settings = entry.settings(request);
                     let request = BenchRequest { settings, rounds: 5, engine: engine.clone() };
                     let seconds = plugin::find(&entry.variant)?.bench(&request)?.step_median;
                     eprintln!("{}: {seconds:.3} s a step", entry.name());
@@ -152,11 +135,6 @@ impl Request {
             (a, b) => a.is_none() && b.is_none(),
         };
         close && without(self) == without(other)
-    }
-
-    /// What all runs have in common.
-    pub(crate) fn settings(&self) -> Settings {
-        Settings { assignments: self.assignments.clone(), data: self.data.clone(), ..Settings::default() }
     }
 }
 
@@ -214,6 +192,8 @@ mod tests {
             (refusal(&|r| r.variants[0] = "i-jep".into()), "i-jepa"),
             (refusal(&|r| r.variants[2] = "vicreg/tny".into()), "tiny"),
             (refusal(&|r| r.variants[2] = "mae".into()), "named twice"),
+            (refusal(&|r| r.variants[2] = "vicreg:run.btch=3".into()), "btch"),
+            (refusal(&|r| r.variants[2] = "i-jepa/tiny=mae".into()), "named twice"),
             (refusal(&|r| r.variants.clear()), "at least one"),
             (refusal(&|r| r.budget = Some(-1.0)), "positive"),
             (refusal(&|r| (r.equal, r.budget) = (Equal::Time, None)), "--budget"),

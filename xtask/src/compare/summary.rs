@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::cell::Measured;
 use super::chart::{Chart, Series};
-use super::plan::{Entry, Plan};
+use super::entry::Entry;
+use super::plan::Plan;
 
 /// Everything that was measured.
 #[derive(Serialize)]
@@ -21,6 +22,8 @@ pub(crate) struct Summary<'a> {
 /// One accuracy over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Line {
+    /// Of the competitor.
+    pub(crate) name: String,
     pub(crate) variant: String,
     pub(crate) preset: String,
     pub(crate) probe: String,
@@ -62,11 +65,12 @@ impl<'a> Summary<'a> {
             for point in &run.points {
                 for score in &point.scores {
                     let same = |line: &Line| {
-                        (&line.variant, &line.preset, &line.probe) == (&run.variant, &run.preset, &score.probe)
+                        (&line.name, &line.probe) == (&run.name, &score.probe)
                             && (line.step, &line.features) == (point.step, &score.features)
                     };
                     let at = lines.iter().position(same).unwrap_or_else(|| {
                         lines.push(Line {
+                            name: run.name.clone(),
                             variant: run.variant.clone(),
                             preset: run.preset.clone(),
                             probe: score.probe.clone(),
@@ -97,11 +101,8 @@ impl<'a> Summary<'a> {
 
     /// The lines of one kind of figure, in the order of their steps.
     fn of(&self, entry: &Entry, probe: &str, features: &str) -> Vec<&Line> {
-        let of_it = |line: &&Line| {
-            (&line.variant, &line.preset) == (&entry.variant, &entry.preset)
-                && line.probe == probe
-                && line.features == features
-        };
+        let name = entry.name();
+        let of_it = |line: &&Line| line.name == name && line.probe == probe && line.features == features;
         self.lines.iter().filter(of_it).collect()
     }
 
@@ -129,12 +130,12 @@ impl<'a> Summary<'a> {
         text.push_str(&"---|---|".repeat(probes.len()));
         text.push_str("---|\n");
         for entry in &self.plan.entries {
-            let runs = || self.runs.iter().filter(|run| run.variant == entry.variant && run.preset == entry.preset);
+            let name = entry.name();
+            let runs = || self.runs.iter().filter(|run| run.name == name);
             let parameters = runs().next().map_or(0.0, |run| run.parameters as f64 / 1e6);
             let alarmed = runs().filter(|run| run.alarms > 0).count();
             let seconds = probes.first().and_then(|probe| self.end(entry, probe)).map_or(0.0, |line| line.seconds);
             let flops = entry.steps as f64 * entry.flops / 1e12;
-            let name = entry.name();
             let _ = write!(text, "| `{name}` | {} | {flops:.3} | {seconds:.1} | {parameters:.2} |", entry.steps);
             for probe in probes {
                 let untrained = self.first(entry, probe, UNTRAINED);
@@ -153,13 +154,14 @@ impl<'a> Summary<'a> {
 
     /// A line for every accuracy of every run.
     pub(crate) fn csv(&self) -> String {
-        let mut text = String::from("variant,preset,seed,step,flops,seconds,probe,features,accuracy\n");
+        let mut text = String::from("name,variant,preset,seed,step,flops,seconds,probe,features,accuracy\n");
         for run in &self.runs {
             for point in &run.points {
                 for score in &point.scores {
                     let _ = writeln!(
                         text,
-                        "{},{},{},{},{},{:.3},{},{},{:.3}",
+                        "{},{},{},{},{},{},{:.3},{},{},{:.3}",
+                        quoted(&run.name),
                         run.variant,
                         run.preset,
                         run.seed,
@@ -209,6 +211,11 @@ impl<'a> Summary<'a> {
     }
 }
 
+/// A text as a field of CSV.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
 fn figure(line: Option<&Line>) -> String {
     match line {
         Some(line) if line.seeds > 1 => format!("{:.1} ± {:.1}", line.mean, line.deviation),
@@ -224,7 +231,14 @@ mod tests {
     use crate::compare::plan::{Equal, Request};
 
     fn plan() -> Plan {
-        let entry = |variant: &str| Entry { variant: variant.into(), preset: "p".into(), steps: 10, flops: 1e11 };
+        let entry = |variant: &str| Entry {
+            named: None,
+            variant: variant.into(),
+            preset: "p".into(),
+            assignments: Vec::new(),
+            steps: 10,
+            flops: 1e11,
+        };
         Plan {
             request: Request {
                 variants: vec!["a".into(), "b".into()],
@@ -254,6 +268,7 @@ mod tests {
             Measure { step: 10, flops: 1e12, seconds: 2.0 + seed as f64, scores: vec![score(TRAINED, accuracy)] },
         ];
         Measured {
+            name: format!("{variant}/p"),
             variant: variant.into(),
             preset: "p".into(),
             seed,
@@ -282,11 +297,24 @@ mod tests {
         assert!(columns.iter().all(|count| *count == columns[0]), "{markdown}");
         let csv = summary.csv();
         assert_eq!(csv.lines().count(), 1 + 4 * 3);
-        assert!(csv.contains("a,p,1,10,1000000000000,3.000,linear,trained encoder,74.000"), "{csv}");
+        assert!(csv.contains("a/p,a,p,1,10,1000000000000,3.000,linear,trained encoder,74.000"), "{csv}");
         let chart = summary.chart(Axis::Flops);
         assert_eq!(chart.series[0].points[0], [0.0, 50.5, 0.5f64.sqrt()]);
         assert_eq!((chart.series[0].points[1][0], chart.series[0].points[1][1]), (1.0, 72.0));
         assert_eq!(chart.level, Some((80.0, "raw values".to_owned())));
         assert_eq!(summary.chart(Axis::Time).series[0].points[1][0], 2.5);
+    }
+
+    #[test]
+    fn two_settings_of_one_variant_are_two_lines() {
+        let mut plan = plan();
+        plan.entries[1] = Entry { named: Some("a, otherwise".into()), variant: "a".into(), ..plan.entries[0].clone() };
+        let otherwise = |run: Measured| Measured { name: "a, otherwise".into(), ..run };
+        let summary = Summary::new(&plan, vec![run("a", 0, 70.0), otherwise(run("a", 0, 40.0))]);
+        let markdown = summary.markdown();
+        assert!(markdown.contains("| `a/p` | 10 |") && markdown.contains("| `a, otherwise` | 10 |"), "{markdown}");
+        assert!(markdown.contains(" 70.0 | 50.0 |") && markdown.contains(" 40.0 | 50.0 |"), "{markdown}");
+        assert!(summary.csv().contains("\"a, otherwise\",a,p,0,10,"), "{}", summary.csv());
+        assert_eq!(summary.chart(Axis::Flops).series[1].name, "a, otherwise");
     }
 }

@@ -32,7 +32,7 @@ fn accuracies(out: &Path) -> Vec<String> {
     let csv = std::fs::read_to_string(out.join("table.csv")).unwrap();
     let without = |line: &str| {
         let columns: Vec<&str> = line.split(',').collect();
-        [&columns[..5], &columns[6..]].concat().join(",")
+        [&columns[..6], &columns[7..]].concat().join(",")
     };
     csv.lines().map(without).collect()
 }
@@ -104,4 +104,32 @@ fn runs_at_once_and_one_after_another_give_the_same_accuracies() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(accuracies(&one), accuracies(&two));
+}
+
+#[test]
+fn settings_of_one_variant_are_compared_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("settings");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args([
+        "compare",
+        "blocks=i-jepa",
+        "random=i-jepa:model.masks={kind=\"random\",ratio=[0.4,0.6]}",
+        "pixels=i-jepa:model.targets=pixels",
+        "i-jepa:model.masks.targets=1",
+    ]);
+    command.args(["--preset", "tiny", "--seeds", "1", "--points", "1", "--device", "cpu", "--budget", "4"]);
+    for set in ["run.replicas=1", "data.threads=1", "probe.max_train=200", "probe.max_test=100"] {
+        command.args(["--set", set]);
+    }
+    let output = command.args(["--probes", "knn", "--out"]).arg(&out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    for name in ["blocks", "random", "pixels", "i-jepa/tiny:model.masks.targets=1"] {
+        assert_eq!(table.lines().filter(|line| line.starts_with(&format!("| `{name}` | 4 |"))).count(), 1, "{table}");
+    }
+    let config = |run: &str| std::fs::read_to_string(out.join("runs").join(run).join("config.toml")).unwrap();
+    assert!(config("random-0").contains("kind = \"random\"") && config("pixels-0").contains("targets = \"pixels\""));
+    assert!(config("i-jepa-tiny-model.masks.targets-1-0").contains("targets = 1\n"));
+    assert!(config("blocks-0").contains("targets = 2\n"), "the tiny preset's own");
 }

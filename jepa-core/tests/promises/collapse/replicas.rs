@@ -22,10 +22,10 @@ fn model() -> MaskedJepa {
     let encoder = EncoderConfig { width: WIDTH, depth: 1, heads: 1, mlp_ratio: 2.0, eps: 1e-6 };
     let table = || positions::sincos_2d(GRID[0], GRID[1], WIDTH);
     let narrow = PredictorConfig { width: WIDTH, depth: 1, heads: 1 };
-    MaskedJepa {
-        encoder: Encoder::new(&mut init, &encoder, 6, table()),
-        predictor: Predictor::new(&mut init, &narrow, WIDTH, 1e-6, table()),
-    }
+    MaskedJepa::new(
+        Encoder::new(&mut init, &encoder, 6, table()),
+        Predictor::new(&mut init, &narrow, WIDTH, 1e-6, table()),
+    )
 }
 
 fn batch(seed: u64) -> PatchBatch {

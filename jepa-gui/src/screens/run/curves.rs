@@ -224,5 +224,9 @@ fn probe_points(history: &History, theme: Theme) -> Vec<Named> {
             }
         }
     }
+    if !history.online.is_empty() {
+        let points = history.online.iter().map(|(step, accuracy)| [*step as f64, *accuracy]).collect();
+        found.push(("online probe".to_owned(), theme.category(found.len()), points));
+    }
     found
 }

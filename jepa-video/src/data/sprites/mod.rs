@@ -15,7 +15,7 @@ mod sheet;
 
 pub use law::Law;
 
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Column, Label as Value, Source, Split};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 use sheet::Sheet;
@@ -51,6 +51,15 @@ pub enum Label {
 impl Label {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Law, Self::Identity, Self::Velocity];
+
+    /// Names of its classes.
+    fn classes(self) -> Vec<String> {
+        match self {
+            Self::Law => Law::ALL.map(|law| law.name().to_owned()).to_vec(),
+            Self::Identity => sheet::CLASSES.map(str::to_owned).to_vec(),
+            Self::Velocity => DIRECTIONS.iter().flat_map(|d| ["slow", "fast"].map(|s| format!("{d}, {s}"))).collect(),
+        }
+    }
 
     /// Name in `builtin:NAME`.
     pub fn name(self) -> &'static str {
@@ -88,18 +97,25 @@ pub struct Sprites {
     split: Split,
     label: Label,
     classes: Vec<String>,
+    /// The other labels, and where it heads for at first.
+    columns: Vec<Column>,
     options: ClipOptions,
 }
 
 impl Sprites {
     /// One part: 4,000 recordings for training, 800 for testing.
     pub fn open(split: Split, label: Label, options: &ClipOptions) -> Result<Self> {
-        let classes = match label {
-            Label::Law => Law::ALL.map(|law| law.name().to_owned()).to_vec(),
-            Label::Identity => sheet::CLASSES.map(str::to_owned).to_vec(),
-            Label::Velocity => DIRECTIONS.iter().flat_map(|d| ["slow", "fast"].map(|s| format!("{d}, {s}"))).collect(),
-        };
-        Ok(Self { sheet: Sheet::open(split)?, split, label, classes, options: options.clone() })
+        let others = Label::ALL.into_iter().filter(|other| *other != label);
+        let columns = others.map(|other| Column::classes(other.name(), other.classes()));
+        let columns = columns.chain([Column::numbers("heading", 2, "on the unit circle")]).collect();
+        Ok(Self {
+            sheet: Sheet::open(split)?,
+            split,
+            label,
+            classes: label.classes(),
+            columns,
+            options: options.clone(),
+        })
     }
 
     /// What recording `index` shows.
@@ -135,6 +151,15 @@ impl Sprites {
             }
         }
         Clip::new(indices.len(), CANVAS, CANVAS, rgb)
+    }
+
+    /// The class of a recording that is there, as `label` has it.
+    fn class(&self, label: Label, index: usize) -> u32 {
+        match label {
+            Label::Law => (index % Law::ALL.len()) as u32,
+            Label::Identity => self.sheet.class(self.motion(index).sprite),
+            Label::Velocity => self.motion(index).velocity() as u32,
+        }
     }
 
     fn clip(&self, index: usize, draw: Option<&mut Stream>) -> Result<Clip> {
@@ -188,16 +213,33 @@ impl Source for Sprites {
         if index >= self.len() {
             return None;
         }
-        let motion = self.motion(index);
-        Some(match self.label {
-            Label::Law => (index % Law::ALL.len()) as u32,
-            Label::Identity => self.sheet.class(motion.sprite),
-            Label::Velocity => motion.velocity() as u32,
-        })
+        Some(self.class(self.label, index))
     }
 
     fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    fn class_name(&self) -> &str {
+        self.label.name()
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn value(&self, index: usize, column: usize) -> Option<Value> {
+        let name = &self.columns.get(column)?.name;
+        if index >= self.len() {
+            return None;
+        }
+        Some(match Label::ALL.into_iter().find(|label| label.name() == name) {
+            Some(label) => Value::Class(self.class(label, index)),
+            None => {
+                let (sin, cos) = self.motion(index).heading.sin_cos();
+                Value::Numbers(vec![cos, sin])
+            }
+        })
     }
 
     fn name(&self, index: usize) -> String {
@@ -243,6 +285,21 @@ mod tests {
             let seen: BTreeSet<u32> = (0..source.len()).filter_map(|index| source.label(index)).collect();
             assert_eq!(seen.len(), source.classes().len(), "{label:?}");
         }
+    }
+
+    #[test]
+    fn whatever_the_class_is_the_other_labels_are_columns() {
+        let [law, identity] =
+            [Label::Law, Label::Identity].map(|label| Sprites::open(Split::Test, label, &options()).unwrap());
+        let names: Vec<&str> = law.columns().iter().map(|column| &column.name[..]).collect();
+        assert_eq!((law.class_name(), &names[..]), ("law", &["identity", "velocity", "heading"][..]));
+        for index in 0..20 {
+            assert_eq!(law.value(index, 0), identity.label(index).map(Value::Class));
+            assert_eq!(identity.value(index, 0), law.label(index).map(Value::Class));
+            let Some(Value::Numbers(heading)) = law.value(index, 2) else { panic!("numbers") };
+            assert!((heading[1].atan2(heading[0]) - law.motion(index).heading).sin().abs() < 1e-5);
+        }
+        assert!(law.value(800, 0).is_none() && law.value(0, 3).is_none());
     }
 
     #[test]
