@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::shared::Action;
+
 /// How much a notice matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -20,6 +22,8 @@ pub struct Notice {
     pub level: Level,
     /// The sentence: what happened, and what to do about it.
     pub text: String,
+    /// A button beside it, such as "Undo", and what it asks for.
+    pub action: Option<(&'static str, Action)>,
     at: Instant,
     dismissed: bool,
 }
@@ -36,17 +40,22 @@ const KEPT: usize = 500;
 impl Notices {
     /// Something was done.
     pub fn info(&mut self, text: impl Into<String>) {
-        self.push(Level::Info, text.into());
+        self.push(Level::Info, text.into(), None);
+    }
+
+    /// Something was done that can be taken back, or gone on with.
+    pub fn offer(&mut self, text: impl Into<String>, label: &'static str, action: Action) {
+        self.push(Level::Info, text.into(), Some((label, action)));
     }
 
     /// Something a person should know.
     pub fn warning(&mut self, text: impl Into<String>) {
-        self.push(Level::Warning, text.into());
+        self.push(Level::Warning, text.into(), None);
     }
 
     /// Something asked for was not done.
     pub fn error(&mut self, text: impl Into<String>) {
-        self.push(Level::Error, text.into());
+        self.push(Level::Error, text.into(), None);
     }
 
     /// Every notice, oldest first.
@@ -66,22 +75,24 @@ impl Notices {
         }
     }
 
-    fn push(&mut self, level: Level, text: String) {
+    fn push(&mut self, level: Level, text: String, action: Option<(&'static str, Action)>) {
         // The same sentence again renews the old one instead of filling the screen.
         self.all.retain(|n| n.text != text);
         if self.all.len() >= KEPT {
             self.all.remove(0);
         }
-        self.all.push(Notice { level, text, at: Instant::now(), dismissed: false });
+        self.all.push(Notice { level, text, action, at: Instant::now(), dismissed: false });
     }
 }
 
 impl Notice {
     fn is_visible(&self) -> bool {
-        let time = match self.level {
-            Level::Info => Duration::from_secs(5),
-            Level::Warning => Duration::from_secs(10),
-            Level::Error => Duration::MAX,
+        let time = match (self.level, &self.action) {
+            (Level::Info, None) => Duration::from_secs(5),
+            (Level::Warning, _) => Duration::from_secs(10),
+            // Time enough to notice that it was the wrong one.
+            (Level::Info, Some(_)) => Duration::from_secs(30),
+            (Level::Error, _) => Duration::MAX,
         };
         !self.dismissed && self.at.elapsed() < time
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use egui::Color32;
 
 use crate::notices::Notices;
-use crate::runs::{Children, Followers, Library, Program, RunSummary};
+use crate::runs::{Children, Followers, Library, Program, RunSummary, Trashed};
 use crate::screens::ScreenId;
 use crate::theme::Theme;
 use crate::workspace::Workspace;
@@ -60,6 +60,10 @@ pub enum Action {
     },
     /// Ask a run to save and end.
     Stop(PathBuf),
+    /// Move a run folder to the trash, from where it can be taken back.
+    Trash(PathBuf),
+    /// Take a run back out of the trash.
+    Restore(Trashed),
     /// Ask for a folder of runs to look into.
     ChooseRuns,
     /// Ask for a run folder anywhere.

@@ -4,7 +4,6 @@
 //! scheduled. Terms that need statistics of the whole batch see the embeddings of all replicas: R changes the speed,
 //! never the objective.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use burn::prelude::*;

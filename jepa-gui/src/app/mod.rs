@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::jobs::{Job, Update};
+use crate::runs::Trashed;
 use crate::screens::{
     Screen, ScreenId, compare::Compare, embeddings::Embeddings, launch::Launch, run::Run, sample::Sample, start::Start,
 };
@@ -190,6 +191,14 @@ impl App {
                 Ok(()) => self.shared.notices.info(format!("{}: asked to save and stop", name_of(&run))),
                 Err(error) => self.shared.notices.error(error.to_string()),
             },
+            Action::Trash(run) => self.throw_away(&run),
+            Action::Restore(trashed) => match trashed.restore() {
+                Ok(()) => {
+                    self.shared.notices.info(format!("{} is back", name_of(&trashed.from)));
+                    self.shared.selection.run = Some(trashed.from);
+                }
+                Err(error) => self.shared.notices.error(error.to_string()),
+            },
             Action::ChooseRuns => self.choose(Wanted::Runs, context),
             Action::ChooseRun => self.choose(Wanted::Run, context),
             Action::SavePicture(area) => {
@@ -217,6 +226,27 @@ impl App {
             }
             Err(error) => self.shared.notices.error(error.to_string()),
         }
+    }
+
+    /// Moves a run to the trash and looks at another one.
+    fn throw_away(&mut self, run: &Path) {
+        let name = name_of(run);
+        if self.shared.children.running().any(|r| r == run) {
+            self.shared.notices.error(format!("{name} is training: stop it first"));
+            return;
+        }
+        let trashed = match Trashed::throw(run) {
+            Ok(trashed) => trashed,
+            Err(error) => return self.shared.notices.error(error.to_string()),
+        };
+        let selection = &mut self.shared.selection;
+        selection.compared.retain(|other| other != run);
+        if selection.run.as_deref() == Some(run) {
+            let other = self.shared.library.runs.iter().find(|other| other.path != run);
+            selection.run = other.map(|other| other.path.clone());
+        }
+        self.shared.library.runs.retain(|other| other.path != run);
+        self.shared.notices.offer(format!("{name} is in the trash"), "Undo", Action::Restore(trashed));
     }
 
     /// A dialog of the system, in a thread of its own.
@@ -252,25 +282,13 @@ impl App {
         let Ok(part) = self.pictures.1.try_recv() else { return };
         let path = (1..).map(|n| self.shared.library.folder.join(format!("plot-{n}.png"))).find(|p| !p.exists());
         let Some(path) = path else { return };
-        let written =
-            png_of(&part).and_then(|bytes| jepa_core::runlog::write(&path, &bytes).map_err(|e| e.to_string()));
+        let written = widgets::encode_png(&part)
+            .and_then(|bytes| jepa_core::runlog::write(&path, &bytes).map_err(|e| e.to_string()));
         match written {
             Ok(()) => self.shared.notices.info(format!("Saved {}", path.display())),
             Err(error) => self.shared.notices.error(format!("The picture could not be saved: {error}")),
         }
     }
-}
-
-/// Pixels as a PNG file.
-pub fn png_of(image: &egui::ColorImage) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, image.size[0] as u32, image.size[1] as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    let mut writer = encoder.write_header().map_err(|e| e.to_string())?;
-    let data: Vec<u8> = image.pixels.iter().flat_map(|p| [p.r(), p.g(), p.b()]).collect();
-    writer.write_image_data(&data).map_err(|e| e.to_string())?;
-    drop(writer);
-    Ok(bytes)
 }
 
 impl eframe::App for App {

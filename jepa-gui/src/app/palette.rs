@@ -3,6 +3,7 @@
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::App;
+use crate::runs::Trashed;
 use crate::screens::{Command, ScreenId};
 use crate::shared::Action;
 
@@ -69,6 +70,10 @@ impl App {
         }
         for run in self.shared.library.runs.iter().take(200) {
             entries.push((format!("Open run {}", run.name), "", Entry::Act(Action::OpenRun(run.path.clone()))));
+        }
+        for trashed in Trashed::list(&self.shared.library.folder) {
+            let title = format!("Take {} back out of the trash", crate::shared::name_of(&trashed.from));
+            entries.push((title, "", Entry::Act(Action::Restore(trashed))));
         }
         for theme in ["light", "dark", "system"] {
             entries.push((format!("Theme: {theme}"), "", Entry::Theme(theme)));

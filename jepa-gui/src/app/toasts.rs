@@ -13,7 +13,7 @@ pub(super) fn show(context: &egui::Context, shared: &mut Shared) {
         return;
     }
     context.request_repaint_after(std::time::Duration::from_millis(500));
-    let mut dismissed = None;
+    let (mut dismissed, mut asked) = (None, None);
     egui::Area::new(egui::Id::unique("notices"))
         .anchor(Align2::RIGHT_BOTTOM, [-14.0, -38.0])
         .order(egui::Order::Foreground)
@@ -33,6 +33,11 @@ pub(super) fn show(context: &egui::Context, shared: &mut Shared) {
                             ui.set_max_width(320.0);
                             ui.add(egui::Label::new(&notice.text).wrap());
                         });
+                        if let Some((label, action)) = &notice.action
+                            && ui.button(RichText::new(*label).strong()).clicked()
+                        {
+                            (dismissed, asked) = (Some(index), Some(action.clone()));
+                        }
                         if ui.small_button("×").on_hover_text("Dismiss").clicked() {
                             dismissed = Some(index);
                         }
@@ -43,4 +48,5 @@ pub(super) fn show(context: &egui::Context, shared: &mut Shared) {
     if let Some(index) = dismissed {
         shared.notices.dismiss(index);
     }
+    shared.asked.extend(asked);
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jepa_core::runlog::Event;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 /// Events of consecutive lines: steps as columns, the others one by one.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -15,9 +16,65 @@ pub struct Block {
     /// Names and values of the columns, as long as `steps`; not a number where a row has no such value.
     pub columns: Vec<(String, Vec<f32>)>,
     /// Every other event: the number of rows before it, its time, and itself.
-    pub others: Vec<(usize, f64, Event)>,
-    /// Lines that are no event of this version.
+    pub others: Vec<(usize, f64, Other)>,
+    /// Lines that are no event of this version and hold no figures of a step.
     pub unknown: usize,
+}
+
+/// What is no step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Other {
+    /// An event of this version.
+    Event(Event),
+    /// An event that this version has no name for, as far as it says figures of a step.
+    Figures(Figures),
+}
+
+/// The numbers of an event, whatever it is: a newer trainer's probe is drawn before this program knows what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// What the event calls itself.
+    pub kind: String,
+    /// After which step.
+    pub step: u64,
+    /// Every number with its path in words.
+    pub values: Vec<(String, f64)>,
+}
+
+impl Figures {
+    /// The numbers of an event with a kind and a step; none when there are no numbers.
+    pub fn of(event: &Value) -> Option<Self> {
+        let kind = event.get("kind")?.as_str()?.to_owned();
+        let step = event.get("step")?.as_u64()?;
+        let mut values = Vec::new();
+        for (key, value) in
+            event.as_object()?.iter().filter(|(key, _)| !matches!(key.as_str(), "kind" | "step" | "time"))
+        {
+            numbers(&key.replace('_', " "), value, &mut values);
+        }
+        (!values.is_empty()).then_some(Self { kind, step, values })
+    }
+}
+
+/// Numbers inside a value. A list of objects is told apart by the first text that each of them holds.
+fn numbers(path: &str, value: &Value, found: &mut Vec<(String, f64)>) {
+    match value {
+        Value::Number(number) => found.extend(number.as_f64().map(|value| (path.to_owned(), value))),
+        Value::Object(object) => {
+            for (key, value) in object {
+                numbers(&format!("{path}, {}", key.replace('_', " ")), value, found);
+            }
+        }
+        Value::Array(items) => {
+            for object in items.iter().filter_map(Value::as_object) {
+                let Some(name) = object.values().find_map(Value::as_str) else { continue };
+                for (key, value) in object {
+                    numbers(&format!("{name}, {}", key.replace('_', " ")), value, found);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
 }
 
 impl Block {
@@ -45,12 +102,13 @@ impl Block {
             self.unknown += 1;
             return;
         }
-        match serde_json::from_slice::<Event>(line) {
-            Ok(event) => {
+        let figures = || Some(Other::Figures(Figures::of(&serde_json::from_slice(line).ok()?)?));
+        match serde_json::from_slice::<Event>(line).ok().map(Other::Event).or_else(figures) {
+            Some(other) => {
                 let time = serde_json::from_slice::<Timed>(line).ok().and_then(|t| t.time).unwrap_or(f64::NAN);
-                self.others.push((rows, time, event));
+                self.others.push((rows, time, other));
             }
-            Err(_) => self.unknown += 1,
+            None => self.unknown += 1,
         }
     }
 
@@ -179,7 +237,19 @@ mod tests {
         assert_eq!(column(&block, "loss"), [0.5, 0.25]);
         assert!(column(&block, "term:a")[1].is_nan() && column(&block, "term:b")[0].is_nan());
         assert_eq!((column(&block, "term:a")[0], column(&block, "term:loss")[1]), (1.0, 7.0));
-        assert_eq!((block.others[0].0, &block.others[0].2, block.unknown), (1, &warning, 0));
+        assert_eq!((block.others[0].0, &block.others[0].2, block.unknown), (1, &Other::Event(warning), 0));
+    }
+
+    #[test]
+    fn figures_of_an_event_without_a_name_here_are_kept_under_their_own_names() {
+        let line = br#"{"kind":"probe-on-the-way","step":40,"accuracy":71.5,"note":"x","deep":{"top_5":90},
+            "rows":[{"features":"trained","linear":80.0},{"features":"raw","linear":70.0},{"linear":1.0}],"time":3.0}"#;
+        let line: Vec<u8> = line.iter().copied().filter(|byte| *byte != b'\n').collect();
+        let block = Block::read(&line);
+        let [(0, time, Other::Figures(figures))] = block.others.as_slice() else { panic!("{block:?}") };
+        assert_eq!((*time, figures.step, figures.kind.as_str(), block.unknown), (3.0, 40, "probe-on-the-way", 0));
+        let expected = [("accuracy", 71.5), ("deep, top 5", 90.0), ("trained, linear", 80.0), ("raw, linear", 70.0)];
+        assert_eq!(figures.values, expected.map(|(name, value)| (name.to_owned(), value)));
     }
 
     #[test]

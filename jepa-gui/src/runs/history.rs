@@ -7,7 +7,7 @@ use jepa_core::collapse::Diagnostics;
 use jepa_core::probe::ProbeTable;
 use jepa_core::runlog::{Event, RunState};
 
-use super::Block;
+use super::block::{Block, Figures, Other};
 
 /// Before the name of a loss term, so that it cannot be mistaken for a figure of the step itself.
 pub(super) const TERM: &str = "term:";
@@ -24,6 +24,8 @@ pub struct History {
     pub probes: Vec<Probed>,
     /// Accuracy in percent of the probe that learns beside the run, with the step it was said after, ascending.
     pub online: Vec<(u64, f64)>,
+    /// Figures of events that have no name here, such as a newer trainer's, by kind and name: step and value.
+    pub figures: BTreeMap<(String, String), Vec<[f64; 2]>>,
     /// Complete checkpoints as the run named them, ascending.
     pub checkpoints: Vec<(u64, PathBuf)>,
     /// Everything in words, in the order it was said.
@@ -123,10 +125,13 @@ impl History {
     /// Takes in what was read next.
     pub fn extend(&mut self, block: &Block) {
         let mut from = 0;
-        for (rows, time, event) in &block.others {
+        for (rows, time, other) in &block.others {
             self.rows(block, from, *rows);
             from = *rows;
-            self.other(*time, event);
+            match other {
+                Other::Event(event) => self.event(*time, event),
+                Other::Figures(figures) => self.figures(*time, figures),
+            }
         }
         self.rows(block, from, block.steps.len());
         self.unknown += block.unknown;
@@ -173,11 +178,26 @@ impl History {
         self.collapse.retain(|c| c.step < step);
         self.probes.retain(|p| p.step < step);
         self.online.retain(|(at, _)| *at < step);
+        self.figures.values_mut().for_each(|points| points.retain(|[at, _]| *at < step as f64));
+        self.figures.retain(|_, points| !points.is_empty());
         self.checkpoints.retain(|(at, _)| *at < step);
         self.generation += 1;
     }
 
-    fn other(&mut self, time: f64, event: &Event) {
+    fn figures(&mut self, time: f64, figures: &Figures) {
+        let Figures { kind, step, values } = figures;
+        for (name, value) in values {
+            let points = self.figures.entry((kind.clone(), name.clone())).or_default();
+            points.retain(|[at, _]| *at < *step as f64);
+            points.push([*step as f64, *value]);
+        }
+        let words: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let text = format!("{}: {}", kind.replace('-', " "), words.join("; "));
+        let time = Some(time).filter(|t| t.is_finite());
+        self.log.push(LogLine { step: Some(*step), time, level: Level::Info, text });
+    }
+
+    fn event(&mut self, time: f64, event: &Event) {
         let time = Some(time).filter(|t| t.is_finite());
         let mut say = |level, step, text| self.log.push(LogLine { step, time, level, text });
         match event {
@@ -220,6 +240,12 @@ impl History {
                 say(if *state == RunState::Failed { Level::Warning } else { Level::Info }, Some(*step), text);
                 self.end = Some(*state);
             }
+            // An event that was added to the trainer after this was written is drawn by its figures.
+            #[allow(unreachable_patterns)]
+            other => {
+                let figures = serde_json::to_value(other).ok().and_then(|value| Figures::of(&value));
+                figures.into_iter().for_each(|figures| self.figures(time.unwrap_or(f64::NAN), &figures));
+            }
         }
     }
 }
@@ -250,6 +276,16 @@ mod tests {
         assert_eq!(history.steps(), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(history.column("loss").unwrap()[4..], [5.0, 100.0, 100.0]);
         assert_eq!((history.checkpoints.len(), history.total, history.generation), (1, Some(20), 1));
+    }
+
+    #[test]
+    fn figures_of_events_without_a_name_here_follow_the_run_when_it_goes_back() {
+        let online = |step: u64, accuracy: f64| format!(r#"{{"kind":"online","step":{step},"accuracy":{accuracy}}}"#);
+        let lines = [step(1, 1.0), online(1, 10.0), step(2, 1.0), online(2, 20.0), step(2, 0.5), online(2, 30.0)];
+        let history = read(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let points = &history.figures[&("online".to_owned(), "accuracy".to_owned())];
+        assert_eq!(points, &[[1.0, 10.0], [2.0, 30.0]]);
+        assert!(history.log.iter().any(|line| line.text == "online: accuracy 30"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Curves over steps or time, decimated to the pixels they cover.
 
 use egui::{Color32, Ui};
-use egui_plot::{AxisHints, Corner, HoverPosition, Legend, Line, LineStyle, Plot, PlotPoints, Points, VLine};
+use egui_plot::{AxisHints, HoverPosition, Line, LineStyle, Plot, PlotPoints, Points, VLine};
 
+use super::legend::legend;
 use super::number;
 use crate::runs::{History, Range, decimate, smooth};
 
@@ -34,7 +35,7 @@ pub struct Curve<'a> {
 pub struct CurvePlot<'a> {
     /// Identity of the plot: zoom and hidden curves belong to it.
     pub id: &'a str,
-    /// Points high.
+    /// Points high, with the legend.
     pub height: f32,
     /// What lies to the right.
     pub x: XAxis,
@@ -64,11 +65,13 @@ impl CurvePlot<'_> {
         let shown = move |y: f64| if log { number(10f64.powf(y)) } else { number(y) };
         let by_time = self.x == XAxis::Time;
         let label = self.label.to_owned();
-        // Curves begin at the left and fall; single points are of the end.
-        let corner = if self.curves.is_empty() { Corner::LeftTop } else { Corner::RightTop };
+        let curves = self.curves.iter().map(|curve| (curve.name.as_str(), curve.color));
+        let entries: Vec<(&str, Color32)> =
+            curves.chain(self.points.iter().map(|(name, color, _)| (name.as_str(), *color))).collect();
+        let top = ui.cursor().top();
+        let hidden = legend(ui, egui::Id::unique(("legend", self.id)), &entries);
         let plot = Plot::new(self.id)
-            .height(self.height)
-            .legend(Legend::default().background_alpha(0.6).position(corner))
+            .height((self.height - (ui.cursor().top() - top)).max(60.0))
             .allow_scroll(false)
             .set_margin_fraction(egui::vec2(0.01, 0.06))
             .link_axis(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
@@ -99,7 +102,7 @@ impl CurvePlot<'_> {
         let response = plot.show(ui, |plot| {
             let bounds = plot.plot_bounds();
             let pixels = plot.response().rect.width().max(16.0) as usize;
-            for curve in &self.curves {
+            for curve in self.curves.iter().filter(|curve| !hidden.contains(&curve.name)) {
                 let Some(values) = curve.history.column(curve.column) else { continue };
                 let (steps, times) = (curve.history.steps(), curve.history.times());
                 let start = times.iter().copied().find(|t| t.is_finite()).unwrap_or(0.0);
@@ -134,7 +137,7 @@ impl CurvePlot<'_> {
                     plot.line(line(decimate(seen, pixels, x, |i| value(values[i])), curve.color, 1.5));
                 }
             }
-            for (name, color, places) in &self.points {
+            for (name, color, places) in self.points.iter().filter(|(name, ..)| !hidden.contains(name)) {
                 let places: Vec<[f64; 2]> = places.iter().map(|[x, y]| [*x, f64::from(value(*y as f32))]).collect();
                 plot.line(
                     Line::new(name.clone(), PlotPoints::from(places.clone()))

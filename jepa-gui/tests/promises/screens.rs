@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use jepa_core::runlog::{Event, RunFolder, RunInfo, RunState};
 use jepa_gui::runs::Program;
 use jepa_gui::screens::ScreenId;
 
-use crate::harness::{app, shows, wait, window};
+use crate::harness::{Window, app, shows, wait, window};
 
 fn finished_run(folder: &Path, name: &str, steps: u64) -> PathBuf {
     let path = folder.join(name);
@@ -124,6 +124,88 @@ fn a_run_shows_its_curves_its_log_and_an_alarm_and_survives_the_loss_of_its_fold
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(app(&mut window).screen(), ScreenId::Run);
+}
+
+#[test]
+fn a_run_goes_to_the_trash_and_comes_back_by_a_click_or_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = finished_run(folder.path(), "unloved", 40);
+    let mut window = window(folder.path());
+    wait(&mut window, "the run in the list", shows("unloved"));
+    app(&mut window).shared.selection.run = Some(run.clone());
+    app(&mut window).show(ScreenId::Run);
+    wait(&mut window, "its buttons", |w| w.query_by_label("Delete").is_some());
+    window.get_by_label("Delete").click();
+    wait(&mut window, "the way back", |w| w.query_by_label("Undo").is_some());
+    assert!(!run.exists());
+    assert_eq!(app(&mut window).shared.selection.run, None);
+    window.get_by_label("Undo").click();
+    wait(&mut window, "the run", shows("unloved is back"));
+    assert!(run.join("events.jsonl").is_file());
+    wait(&mut window, "its buttons", |w| w.query_by_label("Delete").is_some());
+    // Another window finds it in the trash.
+    window.get_by_label("Delete").click();
+    wait(&mut window, "the way back", |w| w.query_by_label("Undo").is_some());
+    let mut window = self::window(folder.path());
+    wait(&mut window, "the list of runs", shows("No runs yet"));
+    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::P);
+    window.run_ok();
+    window.get_by_label("Command").type_text("take unloved back");
+    window.run_ok();
+    window.key_press(egui::Key::Enter);
+    wait(&mut window, "the run", shows("unloved is back"));
+    assert!(run.join("run.json").is_file());
+}
+
+#[test]
+fn results_of_any_probe_are_tables_and_pictures_and_accuracies_on_the_way_are_drawn() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let run = finished_run(folder.path(), "probed", 40);
+    let mut log = fs::File::options().append(true).open(run.join("events.jsonl")).unwrap();
+    // An event of a trainer that this program does not know.
+    writeln!(log, r#"{{"kind":"probe-on-the-way","step":40,"accuracy":0.715,"time":1.0}}"#).unwrap();
+    let mut window = window(folder.path());
+    wait(&mut window, "the run in the list", shows("probed"));
+    app(&mut window).shared.selection.run = Some(run.clone());
+    app(&mut window).show(ScreenId::Run);
+    wait(&mut window, "the event in words", shows("probe on the way: accuracy 0.715"));
+    assert!(shows("Probe accuracy, percent")(&window));
+    window.get_by_label("Probe results").click();
+    wait(&mut window, "what would be here", shows("No probe results yet"));
+    assert!(shows("--kind knn")(&window));
+    let report = r#"{"kind":"unheard-of","time":1,"text":"in words",
+        "figures":{"rows":[{"who":"planner","success":0.875},{"who":"chance","success":0.125}]}}"#;
+    jepa_core::runlog::write(&run.join("probes/unheard-of/report.json"), report.as_bytes()).unwrap();
+    let pixels = egui::ColorImage::filled([4, 4], egui::Color32::RED);
+    let png = jepa_gui::widgets::encode_png(&pixels).unwrap();
+    jepa_core::runlog::write(&run.join("probes/unheard-of/episode-0.png"), &png).unwrap();
+    wait(&mut window, "the picture", shows("episode-0 of unheard-of"));
+    for text in ["unheard of", "planner", "0.875", "chance", "success"] {
+        assert!(shows(text)(&window), "{text}");
+    }
+}
+
+#[test]
+fn a_click_on_the_legend_hides_a_curve_and_another_brings_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = finished_run(folder.path(), "two-terms", 40);
+    let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    fs::write(run.join("events.jsonl"), text.replace("\"energy\":", "\"variance\":0.25,\"energy\":")).unwrap();
+    let mut window = window(folder.path());
+    wait(&mut window, "the run in the list", shows("two-terms"));
+    app(&mut window).shared.selection.run = Some(run);
+    app(&mut window).show(ScreenId::Run);
+    let is_shown = |window: &Window| {
+        let entries = window.query_all_by_role_and_label(egui::accesskit::Role::CheckBox, "loss");
+        entries.map(|node| node.accesskit_node().toggled()).next()
+    };
+    wait(&mut window, "the legend", |w| is_shown(w).is_some());
+    for toggled in [egui::accesskit::Toggled::False, egui::accesskit::Toggled::True] {
+        window.get_by_role_and_label(egui::accesskit::Role::CheckBox, "loss").click();
+        window.run_ok();
+        assert_eq!(is_shown(&window), Some(Some(toggled)));
+    }
 }
 
 #[test]

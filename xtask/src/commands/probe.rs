@@ -1,9 +1,10 @@
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use jepa_core::plugin::{self, EvaluateRequest, Plugin, ProbeKind, ProbeRequest};
-use jepa_core::{Error, Result};
+use jepa_core::plugin::{self, EvaluateRequest, Plugin, ProbeKind, ProbeReport, ProbeRequest};
+use jepa_core::{Error, Result, runlog};
 
 use super::{DeviceArg, print_json};
 
@@ -57,6 +58,10 @@ impl Probe {
     }
 
     fn probe(self, plugin: &Plugin, kind: ProbeKind) -> Result<ExitCode> {
+        let folder = self.folder();
+        // Results of other data, or of another column of labels, are another file.
+        let asked: Vec<&str> = [&self.data, &self.label].into_iter().flatten().map(String::as_str).collect();
+        let asked = (!asked.is_empty()).then(|| asked.join(" "));
         let report = plugin.probe(&ProbeRequest {
             path: self.weights,
             kind,
@@ -65,30 +70,19 @@ impl Probe {
             assignments: self.set,
             engine: self.device.open()?,
         })?;
+        let text = words(&report);
+        keep(&folder, &self.kind, asked.as_deref(), &text, serde_json::json!(report));
         if self.json {
             print_json(&report)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        println!("trained on {}", report.trained_on);
-        println!("{}: {} training, {} test samples", report.data, report.train, report.test);
-        for row in &report.rows {
-            let ways = row.ways.map_or(String::new(), |n| format!("{n:>3} classes "));
-            let shots = row.shots.map(|n| format!("{n:>3} labels a class"));
-            let share = row.share.map(|share| format!("{:>5}% of labels", 100.0 * share));
-            let labels = shots.or(share).map_or(String::new(), |labels| format!("{labels:<18} "));
-            let spread = row.deviation.map_or(String::new(), |d| format!(" +- {d:.1}"));
-            let twins = row.twins.map_or(String::new(), |twins| format!("  within pairs {twins:.1} %"));
-            let categories = row.category_iou.map_or(String::new(), |iou| format!(", {iou:.1} % over categories"));
-            let column = row.label.as_ref().map_or(String::new(), |label| format!("{label:<12} "));
-            println!("{column}{:<18} {ways}{labels}{:>6.1} %{spread}{twins}{categories}", row.features, row.accuracy);
-        }
-        for line in &report.numbers {
-            println!(
-                "{:<12} {:<18} R2 {:>6.3}, RMSE {:.3} {}",
-                line.label, line.features, line.r2, line.rmse, line.unit
-            );
+        } else {
+            print!("{text}");
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Where results are kept: in the folder of the weights.
+    fn folder(&self) -> PathBuf {
+        self.weights.join("probes").join(&self.kind)
     }
 
     /// What only this variant offers; its files go into the folder of the weights.
@@ -103,10 +97,11 @@ impl Probe {
             return Err(Error::unknown("kind of probe", &self.kind, &known));
         }
         let engine = self.device.open()?;
-        let folder = self.weights.join("probes").join(&self.kind);
+        let folder = self.folder();
         let request =
             EvaluateRequest { path: self.weights, name: self.kind, beside: self.beside, data: self.data, engine };
         let found = plugin.evaluate(&request)?;
+        keep(&folder, &request.name, request.data.as_deref(), &found.text, found.figures.clone());
         if !found.files.is_empty() {
             std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
@@ -121,5 +116,71 @@ impl Probe {
             println!("{}", found.text);
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A report for people.
+fn words(report: &ProbeReport) -> String {
+    let mut text = format!(
+        "trained on {}\n{}: {} training, {} test samples\n",
+        report.trained_on, report.data, report.train, report.test
+    );
+    for row in &report.rows {
+        let ways = row.ways.map_or(String::new(), |n| format!("{n:>3} classes "));
+        let shots = row.shots.map(|n| format!("{n:>3} labels a class"));
+        let share = row.share.map(|share| format!("{:>5}% of labels", 100.0 * share));
+        let labels = shots.or(share).map_or(String::new(), |labels| format!("{labels:<18} "));
+        let spread = row.deviation.map_or(String::new(), |d| format!(" +- {d:.1}"));
+        let twins = row.twins.map_or(String::new(), |twins| format!("  within pairs {twins:.1} %"));
+        let categories = row.category_iou.map_or(String::new(), |iou| format!(", {iou:.1} % over categories"));
+        let column = row.label.as_ref().map_or(String::new(), |label| format!("{label:<12} "));
+        let features = format!("{column}{:<18}", row.features);
+        // Writing into a text does not fail.
+        let _ = writeln!(text, "{features} {ways}{labels}{:>6.1} %{spread}{twins}{categories}", row.accuracy);
+    }
+    for line in &report.numbers {
+        let features = format!("{:<12} {:<18}", line.label, line.features);
+        let _ = writeln!(text, "{features} R2 {:>6.3}, RMSE {:.3} {}", line.r2, line.rmse, line.unit);
+    }
+    text
+}
+
+/// Keeps a result beside the weights, where the desktop app finds it. That it cannot be kept is no reason to lose it.
+fn keep(folder: &Path, kind: &str, data: Option<&str>, text: &str, figures: serde_json::Value) {
+    let name = data.map_or_else(|| "report.json".to_owned(), |data| format!("report-{}.json", slug(data)));
+    let report = serde_json::json!({
+        "kind": kind, "data": data, "time": runlog::now(), "text": text, "figures": figures,
+    });
+    if let Err(error) = runlog::write(&folder.join(name), report.to_string().as_bytes()) {
+        eprintln!("the result is not kept: {error}");
+    }
+}
+
+/// A data specification as a part of a file name.
+fn slug(data: &str) -> String {
+    let parts: Vec<&str> = data.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    let text = parts.join("-").to_lowercase();
+    // Its end tells more than its beginning.
+    text[text.len().saturating_sub(80)..].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_kept_by_kind_and_data_and_a_folder_that_takes_none_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("probes/knn");
+        keep(&place, "knn", None, "words", serde_json::json!({ "rows": [] }));
+        keep(&place, "knn", Some("mnist:/data/Mnist (raw)"), "words", serde_json::json!({}));
+        let read = |name: &str| -> serde_json::Value {
+            serde_json::from_slice(&std::fs::read(place.join(name)).unwrap()).unwrap()
+        };
+        let (own, other) = (read("report.json"), read("report-mnist-data-mnist-raw.json"));
+        assert_eq!((&own["text"], &own["data"]), (&"words".into(), &serde_json::Value::Null));
+        assert_eq!(other["data"], "mnist:/data/Mnist (raw)");
+        std::fs::write(folder.path().join("file"), "x").unwrap();
+        keep(&folder.path().join("file/knn"), "knn", None, "", serde_json::Value::Null);
     }
 }

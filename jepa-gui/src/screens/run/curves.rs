@@ -212,6 +212,16 @@ type Named = (String, egui::Color32, Vec<[f64; 2]>);
 
 fn probe_points(history: &History, theme: Theme) -> Vec<Named> {
     let mut found: Vec<Named> = Vec::new();
+    // Accuracies of events that have no name here; those that are shares become percent like the others.
+    for ((kind, name), points) in &history.figures {
+        let text = format!("{kind} {name}").to_lowercase();
+        if ["accuracy", "knn", "k-nn", "linear"].iter().any(|word| text.contains(word)) {
+            let is_share = points.iter().all(|[_, value]| (0.0..=1.0).contains(value));
+            let scale = if is_share { 100.0 } else { 1.0 };
+            let points = points.iter().map(|[step, value]| [*step, scale * value]).collect();
+            found.push((format!("{name} ({})", kind.replace('-', " ")), theme.category(found.len()), points));
+        }
+    }
     for probed in &history.probes {
         for row in &probed.table.rows {
             for (kind, value) in [("k-NN", row.knn), ("linear", row.linear)] {

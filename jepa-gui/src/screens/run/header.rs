@@ -5,7 +5,7 @@ use std::path::Path;
 use egui::{RichText, Ui};
 
 use super::branch::BranchDialog;
-use crate::runs::{Branch, Standing};
+use crate::runs::{Branch, Standing, TRASH};
 use crate::shared::{Action, Shared, name_of};
 use crate::theme::Band;
 use crate::widgets;
@@ -27,7 +27,10 @@ pub(super) fn ui(ui: &mut Ui, run: &Path, shared: &mut Shared, branch: &mut Bran
                 };
                 let state = RichText::new(summary.standing.word()).strong().color(shared.theme.band(band));
                 ui.label(state).on_hover_text(explained(summary.standing));
-                let what = format!("{} / {} on {}", summary.info.variant, summary.info.preset, summary.info.engine);
+                // What the child said of its device is more than the name it was asked for by.
+                let said = shared.followers.get(run).and_then(|f| f.history.engine.clone());
+                let engine = said.unwrap_or_else(|| summary.info.engine.clone());
+                let what = format!("{} / {} on {engine}", summary.info.variant, summary.info.preset);
                 ui.label(RichText::new(what).weak());
                 if let Some(Branch { parent, step }) = Branch::of(run) {
                     ui.label(RichText::new(format!("branch of {parent} at step {step}")).weak());
@@ -56,6 +59,12 @@ fn actions(
     }
     if ui.button("Branch…").on_hover_text("A new run that goes on from one of its checkpoints").clicked() {
         branch.open();
+    }
+    if !ours && standing.is_some_and(|standing| standing != Standing::Running) {
+        let hint = format!("Moves the run folder to {TRASH} beside it; can be undone");
+        if ui.button("Delete").on_hover_text(hint).clicked() {
+            shared.ask(Action::Trash(run.to_owned()));
+        }
     }
     if standing.is_some_and(Standing::can_resume) && !ours {
         let hint = "Go on from the last checkpoint, with the same configuration";

@@ -1,4 +1,5 @@
-//! One run, live or finished: losses, schedules, collapse figures, masks, system load, log; stop, resume, branch.
+//! One run, live or finished: losses, schedules, probe results, collapse figures, masks, system load, log; stop, resume,
+//! branch, delete.
 
 mod branch;
 mod cockpit;
@@ -6,6 +7,7 @@ mod curves;
 mod header;
 mod log;
 mod masks;
+mod probes;
 mod system;
 
 use egui::Ui;
@@ -21,6 +23,8 @@ use crate::widgets;
 #[derive(Default)]
 pub struct Run {
     curves: curves::Curves,
+    probes: probes::Probes,
+    shows_probes: bool,
     masks: masks::Masks,
     log: log::Log,
     system: system::SystemPanel,
@@ -78,7 +82,17 @@ impl Screen for Run {
                 self.system.ui(ui, shared.theme);
             });
         });
-        egui::CentralPanel::no_frame().show(ui, |ui| self.curves.ui(ui, &run, shared));
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            ui.horizontal(|ui| {
+                ui.selectable_value(&mut self.shows_probes, false, "Curves");
+                let hint = "What `cargo xtask probe` has found of this run";
+                ui.selectable_value(&mut self.shows_probes, true, "Probe results").on_hover_text(hint);
+            });
+            match self.shows_probes {
+                true => self.probes.ui(ui, &run, shared),
+                false => self.curves.ui(ui, &run, shared),
+            }
+        });
     }
 
     fn commands(&self, shared: &Shared) -> Vec<Command> {
@@ -89,6 +103,8 @@ impl Screen for Run {
             Command::here("stop", "Stop and save", ""),
             Command::here("resume", "Resume", ""),
             Command::here("branch", "Branch from a checkpoint…", ""),
+            Command::here("probes", "Curves or probe results", ""),
+            Command::here("trash", "Delete: move the run to the trash", ""),
             Command::here("log-axis", "Logarithmic axis on or off", ""),
             Command::here("csv", "Export curves as CSV", ""),
             Command::here("svg", "Export curves as SVG", ""),
@@ -101,6 +117,8 @@ impl Screen for Run {
             "stop" => shared.ask(Action::Stop(run)),
             "resume" => header::resume(&run, shared),
             "branch" => self.branch.open(),
+            "probes" => self.shows_probes = !self.shows_probes,
+            "trash" => shared.ask(Action::Trash(run)),
             "log-axis" => self.curves.options.log = !self.curves.options.log,
             "csv" | "svg" => self.curves.export(&run, id, shared),
             _ => {}

@@ -251,6 +251,14 @@ fn recent(ui: &mut Ui, shared: &mut Shared) {
         ui.weak("Looking…");
         return;
     }
+    if let Some(problem) = &shared.library.problem {
+        ui.add_space(8.0);
+        ui.add(egui::Label::new(RichText::new(problem).color(shared.theme.band(Band::Bad))).wrap());
+        if ui.button("Choose a folder of runs…").clicked() {
+            shared.asked.push(Action::ChooseRuns);
+        }
+        return;
+    }
     if shared.library.runs.is_empty() {
         ui.add_space(8.0);
         ui.weak("No runs yet. Try a variant: its run appears here, and in the folder below, while it trains.");

@@ -1,0 +1,194 @@
+//! The app before a camera: drawn by a software adapter, in one size, with what changes from moment to moment blanked out.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use eframe::{egui_wgpu, wgpu};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
+use jepa_gui::app::App;
+use jepa_gui::runs::Program;
+use jepa_gui::screens::ScreenId;
+use jepa_gui::screens::embeddings::cloud;
+
+use jepa_image as _;
+use jepa_motion as _;
+use jepa_point as _;
+use jepa_skeleton as _;
+use jepa_video as _;
+
+use crate::pictures;
+
+pub(crate) type Outcome<T = ()> = Result<T, String>;
+pub(crate) type Window = Harness<'static, Option<App>>;
+
+/// Points around what the harness shows.
+const MARGIN: f32 = 8.0;
+
+/// Labels whose text is another one every time or on every machine: whatever holds one of these words.
+const BLANKED: [&str; 2] = ["This machine:", "answered in"];
+
+/// The software adapter in words, or why there is none. The harness prefers one to any other.
+pub(crate) fn adapter() -> Outcome<String> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let state = std::panic::catch_unwind(|| render_state().adapter.get_info());
+    std::panic::set_hook(hook);
+    let info = state.map_err(|_| "there is no graphics adapter (on Debian: apt-get install mesa-vulkan-drivers)")?;
+    match info.device_type {
+        wgpu::DeviceType::Cpu => Ok(info.name),
+        _ => Err(format!("`{}` is no software adapter (on Debian: apt-get install mesa-vulkan-drivers)", info.name)),
+    }
+}
+
+fn render_state() -> egui_wgpu::RenderState {
+    create_render_state(default_wgpu_setup(), egui_wgpu::RendererOptions::PREDICTABLE)
+}
+
+/// What of the window is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    /// All of it.
+    Whole,
+    /// The column that begins with this label, to the right edge.
+    RightFrom(&'static str),
+}
+
+/// A panel that is ready to be taken.
+pub(crate) struct Shot {
+    pub(crate) window: Window,
+    pub(crate) part: Part,
+}
+
+impl Shot {
+    pub(crate) fn whole(window: Window) -> Self {
+        Self { window, part: Part::Whole }
+    }
+
+    /// Takes it light and dark and compares both with what is kept.
+    pub(crate) fn take(mut self, name: &str) -> Outcome {
+        let mut problems = Vec::new();
+        for theme in ["light", "dark"] {
+            let context = self.window.ctx.clone();
+            app(&mut self.window).choose_theme(theme, &context);
+            steps(&mut self.window, 8);
+            let mut image = self.window.render()?;
+            for rect in blanks(&self.window) {
+                pictures::blank(&mut image, rect);
+            }
+            let whole = self.window.ctx.content_rect().shrink(MARGIN);
+            let left = match self.part {
+                Part::Whole => whole.left(),
+                Part::RightFrom(label) => self.window.get_by_label(label).rect().left() - MARGIN,
+            };
+            let image = pictures::crop(&image, whole.with_min_x(left));
+            problems.extend(pictures::compare(&image, &format!("{name}-{theme}")).err());
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    }
+}
+
+/// Where the picture says what is true of this moment only.
+fn blanks(window: &Window) -> Vec<egui::Rect> {
+    let labels = BLANKED.iter().flat_map(|words| window.query_all_by_label_contains(words));
+    let mut found: Vec<egui::Rect> = labels.map(|node| node.rect()).collect();
+    // The load of the machine, from its title to the log below.
+    let log = window.query_all_by_label("Terminal").map(|node| node.rect().top()).fold(f32::INFINITY, f32::min);
+    let right = window.ctx.content_rect().right();
+    for title in window.query_all_by_label("System").map(|node| node.rect()) {
+        found.push(egui::Rect::from_min_max(
+            title.left_bottom(),
+            egui::pos2(right, log.min(title.bottom() + 110.0) - 6.0),
+        ));
+    }
+    found
+}
+
+/// The app over a folder of runs, which is looked into by then.
+pub(crate) fn open(folder: &str) -> Outcome<Window> {
+    sized(folder, [1040.0, 700.0])
+}
+
+/// The same in another size, in points.
+pub(crate) fn sized(folder: &str, size: [f32; 2]) -> Outcome<Window> {
+    let folder = Path::new(folder).to_owned();
+    let state = render_state();
+    let renderer = WgpuTestRenderer::from_render_state(state.clone());
+    let draw = move |ui: &mut egui::Ui, app: &mut Option<App>| {
+        let context = ui.ctx().clone();
+        let app = app.get_or_insert_with(|| {
+            let mut app = App::new(&folder, &context);
+            cloud::install(&state, &context);
+            context.all_styles_mut(|style| style.visuals.text_cursor.blink = false);
+            app.shared.adapters = vec!["a software adapter".into()];
+            app.shared.program = Some(Program { path: "no-program".into(), shown: "cargo xtask".into() });
+            app
+        });
+        app.poll(&context);
+        app.draw(ui);
+    };
+    let size = size.map(|points| points + 2.0 * MARGIN);
+    let builder = Harness::builder().with_size(size).with_max_steps(8).with_render_cursor(false).renderer(renderer);
+    let mut window = builder.build_ui_state(draw, None);
+    wait(&mut window, "the runs", |window| window.state().as_ref().is_some_and(|app| app.shared.library.looked))?;
+    Ok(window)
+}
+
+pub(crate) fn app(window: &mut Window) -> &mut App {
+    window.state_mut().as_mut().unwrap()
+}
+
+/// A screen on a run.
+pub(crate) fn show(window: &mut Window, screen: ScreenId, run: Option<&str>) {
+    let app = app(window);
+    app.shared.selection.run = run.map(|run| run.into());
+    app.show(screen);
+    steps(window, 2);
+}
+
+pub(crate) fn press(window: &mut Window, label: &str) {
+    window.get_by_label(label).click();
+    steps(window, 3);
+    // What is hovered is drawn in another colour, and its hint may come up.
+    window.remove_cursor();
+    steps(window, 2);
+}
+
+pub(crate) fn write(window: &mut Window, label: &str, text: &str) {
+    window.get_by_label(label).focus();
+    steps(window, 2);
+    window.get_by_label(label).type_text(text);
+    steps(window, 2);
+}
+
+pub(crate) fn steps(window: &mut Window, count: usize) {
+    for _ in 0..count {
+        window.step();
+    }
+}
+
+pub(crate) fn says(text: &'static str) -> impl Fn(&Window) -> bool {
+    move |window| window.query_all_by_label_contains(text).next().is_some()
+}
+
+pub(crate) fn wait(window: &mut Window, what: &str, done: impl Fn(&Window) -> bool) -> Outcome {
+    let clock = Instant::now();
+    while !done(window) {
+        if clock.elapsed() > Duration::from_secs(60) {
+            return Err(format!("waited for {what} in vain"));
+        }
+        window.step();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Waits for what has no label, such as a thumbnail, to be there.
+pub(crate) fn rest(window: &mut Window, seconds: f64) {
+    let clock = Instant::now();
+    while clock.elapsed().as_secs_f64() < seconds {
+        window.step();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
