@@ -80,7 +80,7 @@ impl VJepaConfig {
     /// What the networks are made of, on a grid of (times, rows, columns).
     pub fn parts(&self, grid: [usize; 3], values: usize) -> (EncoderParts, PredictorParts) {
         let places = PlaceConfig::Table { shares: self.positions };
-        let encoder = EncoderParts { places, grid, values, picture: None, levels: Vec::new(), outputs: 1 };
+        let encoder = EncoderParts::plain(places, grid, values);
         let predictor = PredictorParts {
             places,
             grid,
@@ -105,6 +105,7 @@ impl VJepaConfig {
         VideoJepa {
             encoder: VideoEncoder::new(init, &self.encoder, &encoder),
             predictor: VideoPredictor::new(init, &self.predictor, &predictor),
+            classifier: None,
             predicts: self.predicts,
         }
     }

@@ -4,8 +4,10 @@
 
 mod action;
 mod checkpoint_import;
+mod classifier;
 mod clips;
 mod conformance;
+mod dense;
 mod fixtures;
 mod formula;
 mod hugging_face;
