@@ -220,7 +220,7 @@ impl Variant for VJepa {
 pub mod presets {
     use jepa_core::masks::MaskRule;
     use jepa_core::picture::CropConfig;
-    use jepa_core::train::{RunConfig, ScheduleConfig};
+    use jepa_core::train::{AdamWConfig, ClipScope, RunConfig, ScheduleConfig};
 
     use super::*;
     use crate::data::ClipOptions;
@@ -249,7 +249,15 @@ pub mod presets {
             init: InitScheme::Official { depth_rescale: false },
             predicts: Predicts::Features,
         };
-        recipe::run(300 * 300, batch, schedule, model)
+        let mut config = recipe::run(300 * 300, batch, schedule, model);
+        // Encoder and predictor by themselves, from the epoch after the one that follows the warm-up.
+        config.optimizer = AdamWConfig {
+            clip_norm: Some(10.0),
+            clip_scope: ClipScope::Network,
+            clip_after: 41 * 300,
+            ..AdamWConfig::default()
+        };
+        config
     }
 
     fn scaled(
@@ -261,6 +269,8 @@ pub mod presets {
     ) -> RunConfig<VJepaConfig> {
         let mut config = official(encoder, view.crop.size, batch);
         recipe::scale_down(&mut config, steps, batch);
+        // Small networks over a few hundred steps have no large gradients.
+        config.optimizer = AdamWConfig::default();
         config.model.view = view;
         config.model.predictor = predictor;
         config.model.masks = MaskConfig::official(MaskRule::Corrected);

@@ -20,8 +20,9 @@
 //!
 //! **Classifiers** that come with imported weights name the classes of clips: `probe --kind classify`.
 //!
-//! **Defaults and their source**: `configs/train/*`; `*-cooldown` continues from the weights of a pre-training. The L and
-//! H configurations leave the length open: it is that of g, 800 epochs of 300 steps. `small` is ours.
+//! **Defaults and their source**: `configs/train/*` and, of 2.1, `configs/train_2_1/*`; `*-cooldown` goes on with the weights
+//! and the optimiser state of a pre-training (`train --from`), its steps counted anew. The L and H configurations leave the
+//! length open: it is that of g, 800 epochs of 300 steps. `small` is ours.
 
 use burn::prelude::*;
 use jepa_core::checkpoint::{Foreign, Named};
@@ -39,8 +40,8 @@ use super::{classify, recipe};
 use crate::data::{self, Clip};
 use crate::masks::{MaskConfig, Masks};
 use crate::network::{
-    ClassifierConfig, ContextConfig, EncoderParts, PlaceConfig, PredictorParts, Predicts, VideoBatch, VideoEncoder, VideoJepa,
-    VideoPredictor,
+    ClassifierConfig, ContextConfig, EncoderParts, PlaceConfig, PredictorParts, Predicts, VideoBatch, VideoEncoder,
+    VideoJepa, VideoPredictor,
 };
 use crate::view::{ViewConfig, Views};
 use crate::{preview, weights};

@@ -72,7 +72,7 @@ fn predictor(recorded: &Recorded, model: &VideoJepa, x: Tensor<3>, layout: Layou
 }
 
 fn within(what: &str, differences: &[f64]) {
-    println!("{what}: {differences:.1e?}");
+    println!("{what}: {differences:?}");
     assert!(differences.iter().all(|d| *d < TOLERANCE), "{what} differs by {differences:?}");
 }
 

@@ -7,6 +7,7 @@ mod checkpoint_import;
 mod classifier;
 mod clips;
 mod conformance;
+mod cooldown;
 mod dense;
 mod fixtures;
 mod formula;
