@@ -94,6 +94,15 @@ pub fn sum_of_squares(values: &[f32]) -> f64 {
     parts.into_iter().sum()
 }
 
+/// Sum of squares of any tensor's values, wherever they lie.
+pub fn squares(tensor: &Tensor<1>) -> Result<f64> {
+    if holds(tensor) {
+        Ok(sum_of_squares(view(tensor.clone())?.values()))
+    } else {
+        scalar(tensor.clone().powi_scalar(2).sum())
+    }
+}
+
 /// Reads any tensor's values to the host, whatever engine holds them.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let data = tensor.try_into_data().map_err(|e| Error::Engine(format!("reading a tensor failed: {e:?}")))?;

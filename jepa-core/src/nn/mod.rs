@@ -3,6 +3,7 @@
 //! Field names are PyTorch's, so that a parameter's path is its name in the official checkpoints.
 
 mod attention;
+mod attentive;
 mod batch_norm;
 mod block;
 mod cpu;
@@ -19,6 +20,7 @@ mod rotary;
 mod watch;
 
 pub use attention::{Attention, attention};
+pub use attentive::{AttentiveClassifier, AttentivePooler, AttentiveShape, CrossAttention, CrossAttentionBlock};
 pub use batch_norm::{BatchNorm, BatchStatistics};
 pub use block::{Block, BlockConfig, Mlp, Transformer};
 pub use encoder::{Encoder, EncoderConfig, PatchEmbed};

@@ -254,6 +254,7 @@ fn resumes<V: Variant>(bench: &Bench<V>) -> Result<(), String> {
             let session = Session {
                 variant: bench.id.to_owned(),
                 out: out.clone(),
+                from: None,
                 resume: i > 0,
                 engine: Engine::cpu(),
                 preset: "tiny".into(),

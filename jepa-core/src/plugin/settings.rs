@@ -37,6 +37,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// Replicas.
     pub replicas: Option<usize>,
+    /// A run or imported weights that a new run begins with, as a cooldown does with a pre-training.
+    pub from: Option<PathBuf>,
 }
 
 pub(super) fn presets<M: Member>() -> Result<Vec<PresetInfo>> {

@@ -48,7 +48,8 @@ pub(super) fn train<V: Variant>(
             && settings.assignments.is_empty()
             && settings.data.is_none()
             && settings.steps.is_none()
-            && settings.seed.is_none();
+            && settings.seed.is_none()
+            && settings.from.is_none();
         if !fixed {
             return Err(Error::config(
                 "--resume",
@@ -83,6 +84,7 @@ pub(super) fn train<V: Variant>(
         variant: id.to_owned(),
         out,
         resume: request.resume,
+        from: settings.from.clone(),
         engine: request.engine.clone(),
         preset,
         command: request.command.clone(),

@@ -2,9 +2,9 @@
 //! V-JEPA 2). Several heads are trained, one for every pair of learning rate and weight decay; held-out training
 //! samples choose among them, test samples choose nothing.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::prelude::*;
-use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::activation::log_softmax;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::Features;
 use super::linear::one_hot;
 use crate::error::{Error, Result};
 use crate::host;
-use crate::nn::{Block, BlockConfig, Init, InitScheme, LayerNorm, Linear, Mlp, params};
+use crate::nn::{AttentiveClassifier, AttentiveShape, BlockConfig, Init, InitScheme, params};
 use crate::random::{Draw as _, Purpose, Stream};
 use crate::train::{AdamW, AdamWConfig, Replicas, Schedule, ScheduleConfig};
 
@@ -75,60 +75,11 @@ impl AttentiveConfig {
     }
 }
 
-/// Blocks among tokens, one query, one linear map.
-#[derive(Module, Debug)]
-struct Pooler {
-    blocks: Vec<Block>,
-    query: Param<Tensor<3>>,
-    norm1: LayerNorm,
-    q: Linear,
-    kv: Linear,
-    norm2: LayerNorm,
-    mlp: Mlp,
-    head: Linear,
-    #[module(skip)]
-    heads: usize,
-}
-
-impl Pooler {
-    fn new(seed: u64, config: &AttentiveConfig, width: usize, classes: usize) -> Result<Self> {
-        let init = &mut Init::new(seed, InitScheme::Official { depth_rescale: true }, &Device::flex());
-        let heads = config.heads(width)?;
-        let block = BlockConfig { width, heads, hidden: 4 * width, eps: 1e-6 };
-        Ok(Self {
-            blocks: (1..config.depth).map(|layer| Block::new(init, block, layer)).collect(),
-            query: init.token(width),
-            norm1: LayerNorm::new(init, width, 1e-6),
-            q: Linear::new(init, width, width),
-            kv: Linear::new(init, width, 2 * width),
-            norm2: LayerNorm::new(init, width, 1e-6),
-            mlp: Mlp {
-                fc1: Linear::new(init, width, 4 * width),
-                fc2: {
-                    let matrix = init.residual_matrix(4 * width, width, config.depth);
-                    Linear::of(matrix, init, width)
-                },
-            },
-            head: Linear::new(init, width, classes),
-            heads,
-        })
-    }
-
-    /// [samples, tokens, width] to class scores [samples, classes].
-    fn forward(&self, tokens: Tensor<3>) -> Tensor<2> {
-        let x = self.blocks.iter().fold(tokens, |x, block| block.forward(x));
-        let [samples, count, width] = x.dims();
-        let (heads, head) = (self.heads, width / self.heads);
-        let query = self.query.val().expand([samples, 1, width]);
-        let q = self.q.forward(query.clone()).reshape([samples, 1, heads, head]).swap_dims(1, 2);
-        let kv = self.kv.forward(self.norm1.forward(x)).reshape([samples, count, 2, heads, head]);
-        let [k, v] = [0, 1].map(|i| kv.clone().narrow(2, i, 1).squeeze_dim::<4>(2).swap_dims(1, 2));
-        let looks = softmax(q.matmul(k.swap_dims(2, 3)) * (head as f64).powf(-0.5), 3);
-        let seen = looks.matmul(v).swap_dims(1, 2).reshape([samples, 1, width]);
-        let y = query + seen;
-        let y = y.clone() + self.mlp.fc2.forward(self.mlp.hidden(self.norm2.forward(y)));
-        self.head.forward(y).squeeze_dim(1)
-    }
+/// A fresh head.
+fn head(seed: u64, config: &AttentiveConfig, width: usize, classes: usize) -> Result<AttentiveClassifier> {
+    let init = &mut Init::new(seed, InitScheme::Official { depth_rescale: true }, &Device::flex());
+    let block = BlockConfig { width, heads: config.heads(width)?, hidden: 4 * width, eps: 1e-6 };
+    Ok(AttentiveClassifier::new(init, &AttentiveShape { blocks: config.depth - 1, block, classes }))
 }
 
 /// Frozen tokens of samples with their labels: rows are [tokens, width].
@@ -149,10 +100,10 @@ impl TokenTable {
 }
 
 /// Share of `rows` whose class has the highest score.
-fn accuracy(pooler: &Pooler, table: &TokenTable, rows: &[usize], labels: &[u32]) -> Result<f64> {
+fn accuracy(head: &AttentiveClassifier, table: &TokenTable, rows: &[usize], labels: &[u32]) -> Result<f64> {
     let mut right = 0;
     for chunk in rows.chunks(128) {
-        let scores = pooler.forward(table.tensor(chunk));
+        let scores = head.forward(table.tensor(chunk));
         let classes = scores.dims()[1];
         for (row, at) in host::read(scores)?.chunks_exact(classes).zip(chunk) {
             let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(i, _)| i as u32);
@@ -175,9 +126,9 @@ fn train(
     rows: &[usize],
     labels: &[u32],
     classes: usize,
-) -> Result<Pooler> {
-    let mut pooler = Pooler::new(0, config, table.rows.width() / table.tokens, classes)?;
-    let mut optimizer = AdamW::new(&AdamWConfig::default(), &pooler)?;
+) -> Result<AttentiveClassifier> {
+    let mut head = head(0, config, table.rows.width() / table.tokens, classes)?;
+    let mut optimizer = AdamW::new(&AdamWConfig::default(), &head)?;
     let steps = config.epochs * rows.len().div_ceil(config.batch);
     let schedule = Schedule::new(
         &ScheduleConfig {
@@ -198,14 +149,14 @@ fn train(
             number += 1;
             let chosen: Vec<usize> = chunk.iter().map(|i| rows[*i as usize]).collect();
             let wanted: Vec<u32> = chosen.iter().map(|i| labels[*i]).collect();
-            let tracked = pooler.clone().train();
+            let tracked = head.clone().train();
             let scores = tracked.forward(table.tensor(&chosen));
             let loss = (log_softmax(scores, 1) * one_hot(&wanted, classes)).sum() / -(chosen.len() as f64);
             let gradients = params::gradients(&tracked, &mut loss.backward());
-            pooler = optimizer.update(pooler, gradients, 0.0, schedule.at(number))?;
+            head = optimizer.update(head, gradients, 0.0, schedule.at(number))?;
         }
     }
-    Ok(pooler)
+    Ok(head)
 }
 
 /// Test accuracy of the attentive probe. The heads of the grid share `workers`.
@@ -230,14 +181,14 @@ pub fn attentive_accuracy(
     let trials =
         config.lr.iter().flat_map(|lr| config.decay.iter().map(|decay| Trial { lr: *lr, decay: *decay })).collect();
     let trained = workers.map(trials, |trial| {
-        let pooler = train(&trial, config, bank, &fit, &labels, classes)?;
-        Ok((accuracy(&pooler, bank, &check, &labels)?, pooler))
+        let head = train(&trial, config, bank, &fit, &labels, classes)?;
+        Ok((accuracy(&head, bank, &check, &labels)?, head))
     })?;
     // The first of equally good ones, so that the choice does not depend on the number of workers.
     let best = trained.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
-    let (_, pooler) = best.ok_or_else(|| Error::Engine("no head was trained".into()))?;
+    let (_, head) = best.ok_or_else(|| Error::Engine("no head was trained".into()))?;
     let rows: Vec<usize> = (0..queries.rows.len()).collect();
-    accuracy(&pooler, queries, &rows, &queries.rows.known_labels()?)
+    accuracy(&head, queries, &rows, &queries.rows.known_labels()?)
 }
 
 #[cfg(test)]

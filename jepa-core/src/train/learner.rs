@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use burn::prelude::*;
 
 use super::{AdamW, AdamWConfig, Rates, Work};
-use crate::checkpoint::{self, Bundle};
+use crate::checkpoint::{self, Bundle, Named};
 use crate::collapse::{follow, follow_statistics};
 use crate::error::Result;
 use crate::jepa::{Jepa, TargetSource};
 use crate::objective::{Memory, Objective};
+
+/// The file of the optimiser's state.
+const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// Everything that training changes.
 pub struct Learner<J: Jepa> {
@@ -65,7 +68,7 @@ impl<J: Jepa> Learner<J> {
         let mut files = BTreeMap::from([
             ("student.safetensors".to_owned(), checkpoint::encode(&checkpoint::named(&self.student)?)?),
             ("target.safetensors".to_owned(), checkpoint::encode(&checkpoint::named(&self.encoder())?)?),
-            ("optimizer.safetensors".to_owned(), checkpoint::encode(&optimizer)?),
+            (OPTIMIZER.to_owned(), checkpoint::encode(&optimizer)?),
         ]);
         let memory = self.memory.named();
         if !memory.is_empty() {
@@ -75,24 +78,44 @@ impl<J: Jepa> Learner<J> {
     }
 
     /// Puts back what [`Self::files`] gave.
-    pub fn restore(mut self, bundle: &Bundle) -> Result<Self> {
-        let tensors = |name: &str| checkpoint::decode(bundle.file(name)?, &bundle.path.join(name));
-        let origin = |name: &str| bundle.path.join(name).display().to_string();
-        self.student =
-            checkpoint::apply(self.student, &tensors("student.safetensors")?, &origin("student.safetensors"))?;
-        if let Some(target) = self.target.take() {
-            self.target =
-                Some(checkpoint::apply(target, &tensors("target.safetensors")?, &origin("target.safetensors"))?);
-        }
-        let moments = self.optimizer.tensors(&self.student);
+    pub fn restore(self, bundle: &Bundle) -> Result<Self> {
+        let mut learner = self.networks(bundle)?;
+        let moments = learner.optimizer.tensors(&learner.student);
         let device = moments.first().map_or_else(Device::flex, |(_, t)| t.device());
         let leaves: Vec<_> = moments.into_iter().map(|(leaf, _)| leaf).collect();
-        let name = "optimizer.safetensors";
-        let moments = checkpoint::restore_leaves(&leaves, &tensors(name)?, &origin(name), &device)?;
-        self.optimizer.restore(bundle.state()?.updates, moments);
+        let (tensors, origin) = tensors(bundle, OPTIMIZER)?;
+        let moments = checkpoint::restore_leaves(&leaves, &tensors, &origin, &device)?;
+        learner.optimizer.restore(bundle.state()?.updates, moments);
         let name = "objective.safetensors";
-        self.memory =
-            if bundle.files.contains_key(name) { Memory::from_named(tensors(name)?) } else { Memory::default() };
+        learner.memory = match bundle.files.contains_key(name) {
+            true => Memory::from_named(self::tensors(bundle, name)?.0),
+            false => Memory::default(),
+        };
+        Ok(learner)
+    }
+
+    /// Begins with what another run came to: its networks and the optimiser's state. Imported weights have no such state:
+    /// whether there was one is said.
+    pub fn begin_with(self, bundle: &Bundle) -> Result<(Self, bool)> {
+        match bundle.files.contains_key(OPTIMIZER) {
+            true => Ok((self.restore(bundle)?, true)),
+            false => Ok((self.networks(bundle)?, false)),
+        }
+    }
+
+    fn networks(mut self, bundle: &Bundle) -> Result<Self> {
+        let (student, origin) = tensors(bundle, "student.safetensors")?;
+        self.student = checkpoint::apply(self.student, &student, &origin)?;
+        if let Some(target) = self.target.take() {
+            let (tensors, origin) = tensors(bundle, "target.safetensors")?;
+            self.target = Some(checkpoint::apply(target, &tensors, &origin)?);
+        }
         Ok(self)
     }
+}
+
+/// A file of a checkpoint, and what to call it.
+fn tensors(bundle: &Bundle, name: &str) -> Result<(Named, String)> {
+    let path = bundle.path.join(name);
+    Ok((checkpoint::decode(bundle.file(name)?, &path)?, path.display().to_string()))
 }

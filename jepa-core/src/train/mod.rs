@@ -19,7 +19,7 @@ pub use exchange::Exchange;
 pub use guard::{Guard, GuardConfig, Verdict};
 pub use lars::LarsForm;
 pub use learner::Learner;
-pub use optimizer::{AdamW, AdamWConfig, DecayRule, UpdateRule};
+pub use optimizer::{AdamW, AdamWConfig, ClipScope, DecayRule, UpdateRule};
 pub(crate) use replicas::add_gradients;
 pub use replicas::{Replicas, Terms, Work};
 pub use schedule::{MomentumLaw, RateLaw, Rates, Schedule, ScheduleConfig};

@@ -19,15 +19,42 @@ pub struct AdamWConfig {
     pub betas: [f64; 2],
     /// Added to the root of the second moment (PyTorch: 1e-8).
     pub eps: f64,
-    /// Scale gradients down to this global L2 norm. Absent, as in I-JEPA: no clipping.
+    /// Scale gradients down to this L2 norm. Absent, as in I-JEPA: no clipping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// Which gradients have that norm.
+    #[serde(default, skip_serializing_if = "ClipScope::is_all")]
+    pub clip_scope: ClipScope,
+    /// Updates before the first that is clipped (V-JEPA: 12,300, one epoch more than its warm-up).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clip_after: u64,
     /// What is decayed.
     #[serde(default)]
     pub decays: DecayRule,
     /// How a gradient becomes a step.
     #[serde(default, skip_serializing_if = "UpdateRule::is_adamw")]
     pub rule: UpdateRule,
+}
+
+/// Which gradients are scaled down together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClipScope {
+    /// All.
+    #[default]
+    All,
+    /// Those of every network by itself: encoder, predictor (V-JEPA).
+    Network,
+}
+
+impl ClipScope {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How a gradient becomes a step.
@@ -75,7 +102,15 @@ impl DecayRule {
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self { betas: [0.9, 0.999], eps: 1e-8, clip_norm: None, decays: DecayRule::Matrices, rule: UpdateRule::AdamW }
+        Self {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            clip_norm: None,
+            clip_scope: ClipScope::All,
+            clip_after: 0,
+            decays: DecayRule::Matrices,
+            rule: UpdateRule::AdamW,
+        }
     }
 }
 
@@ -142,7 +177,7 @@ impl AdamW {
         self.updates += 1;
         let t = self.updates as i32;
         let [b1, b2] = self.config.betas;
-        let clip = self.config.clip_norm.map_or(1.0, |limit| (limit / (norm + 1e-6)).min(1.0));
+        let clips = Clips::new(&self.config, self.updates, &module, &gradients, norm)?;
         let correct = Correction { first: 1.0 - b1.powi(t), second_root: (1.0 - b2.powi(t)).sqrt() };
 
         let mut gradients = gradients.into_iter();
@@ -151,6 +186,7 @@ impl AdamW {
         params::map(module, |leaf, value| {
             let (Some(moments), Some(Some(gradient))) = (moments.next(), gradients.next()) else { return Ok(value) };
             let Some(state) = moments.take() else { return Ok(value) };
+            let clip = clips.of(&leaf);
             let decay = if config.decays.applies(leaf.role()) { rates.decay } else { 0.0 };
             if let UpdateRule::Lars { momentum, trust, form } = config.rule {
                 // One-dimensional parameters are neither decayed nor scaled.
@@ -202,6 +238,57 @@ impl AdamW {
             }
         }
     }
+}
+
+/// What gradients are multiplied by.
+enum Clips {
+    /// All by one factor.
+    All(f64),
+    /// By network.
+    Networks(Vec<(String, f64)>),
+}
+
+impl Clips {
+    /// The factors of update number `update`, from 1; `norm` is that of all gradients.
+    fn new<M: Module>(
+        config: &AdamWConfig,
+        update: u64,
+        module: &M,
+        gradients: &[Option<Tensor<1>>],
+        norm: f64,
+    ) -> Result<Self> {
+        let Some(limit) = config.clip_norm.filter(|_| update > config.clip_after) else { return Ok(Self::All(1.0)) };
+        let factor = |norm: f64| (limit / (norm + 1e-6)).min(1.0);
+        if config.clip_scope == ClipScope::All {
+            return Ok(Self::All(factor(norm)));
+        }
+        let mut squares: Vec<(String, f64)> = Vec::new();
+        for (leaf, gradient) in params::leaves(module).iter().zip(gradients) {
+            let Some(gradient) = gradient else { continue };
+            let square = host::squares(gradient)?;
+            match squares.iter_mut().find(|(network, _)| network == network_of(leaf)) {
+                Some((_, sum)) => *sum += square,
+                None => squares.push((network_of(leaf).to_owned(), square)),
+            }
+        }
+        let factors = squares.into_iter().map(|(network, sum)| (network, factor(sum.sqrt())));
+        Ok(Self::Networks(factors.collect()))
+    }
+
+    fn of(&self, leaf: &Leaf) -> f64 {
+        match self {
+            Self::All(factor) => *factor,
+            Self::Networks(factors) => {
+                let own = factors.iter().find(|(network, _)| network == network_of(leaf));
+                own.map_or(1.0, |(_, factor)| *factor)
+            }
+        }
+    }
+}
+
+/// The network a parameter belongs to: the first part of its name.
+fn network_of(leaf: &Leaf) -> &str {
+    leaf.path.split_once('.').map_or(leaf.path.as_str(), |(network, _)| network)
 }
 
 struct Correction {
@@ -296,6 +383,41 @@ mod tests {
         let expected = values(&twice(&mut optimizer));
         assert_eq!(values(&twice(&mut resumed)), expected);
         assert!(values(&twice(&mut fresh)) != expected);
+    }
+
+    #[test]
+    fn networks_are_clipped_by_themselves_and_not_before_it_is_time() {
+        #[derive(Module, Debug)]
+        struct Two {
+            encoder: Linear,
+            predictor: Linear,
+        }
+        let device = Device::flex();
+        let mut init = Init::new(3, InitScheme::FanIn, &device);
+        let two = Two { encoder: Linear::new(&mut init, 2, 2), predictor: Linear::new(&mut init, 2, 2) };
+        // Norms: encoder sqrt(4 * 9 + 2 * 9), predictor sqrt(4 * 0.01 + 2 * 0.01).
+        let gradients: Vec<_> = params::leaves(&two)
+            .iter()
+            .map(|leaf| {
+                let value = if leaf.path.starts_with("encoder") { 3.0 } else { 0.1 };
+                Some(Tensor::<1>::full([leaf.len()], value, &device))
+            })
+            .collect();
+        let norm = 54.06f64.sqrt();
+        let factors = |scope, update| {
+            let config =
+                AdamWConfig { clip_norm: Some(1.0), clip_scope: scope, clip_after: 5, ..AdamWConfig::default() };
+            let clips = Clips::new(&config, update, &two, &gradients, norm).unwrap();
+            let leaves = params::leaves(&two);
+            ["encoder.weight", "predictor.bias"]
+                .map(|path| clips.of(leaves.iter().find(|leaf| leaf.path == path).unwrap()))
+        };
+        let near = |found: [f64; 2], expected: [f64; 2]| {
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}, expected {expected:?}");
+        };
+        near(factors(ClipScope::Network, 5), [1.0, 1.0]);
+        near(factors(ClipScope::Network, 6), [1.0 / (54f64.sqrt() + 1e-6), 1.0]);
+        near(factors(ClipScope::All, 6), [1.0 / (norm + 1e-6); 2]);
     }
 
     #[test]

@@ -278,11 +278,7 @@ fn sum(parts: Vec<Part>) -> Result<Work> {
     }
     let mut squares = 0.0;
     for gradient in gradients.iter().flatten() {
-        squares += if host::holds(gradient) {
-            host::sum_of_squares(host::view(gradient.clone())?.values())
-        } else {
-            host::scalar(gradient.clone().powi_scalar(2).sum())?
-        };
+        squares += host::squares(gradient)?;
     }
     // Statistics terms are listed with their weighted sum as `penalty`; the energy terms add up by themselves.
     let penalties = terms.iter().position(|(name, _)| *name == "penalty").unwrap_or(terms.len());

@@ -82,6 +82,17 @@ impl<'a, V: Variant> Run<'a, V> {
         };
         let mut warnings = Vec::new();
         let mut resumed = None;
+        let begins_with = session.from.as_ref().filter(|_| !session.resume);
+        if let Some(from) = begins_with {
+            let (_, bundle) = probe::open_run::<V>(from)?;
+            let with_state;
+            (learner, with_state) = learner.begin_with(&bundle)?;
+            if with_state {
+                state.updates = bundle.state()?.updates;
+            } else {
+                warnings.push(format!("{} has no optimiser state: it begins anew", from.display()));
+            }
+        }
         let folder = if session.resume {
             let folder = RunFolder::resume(&session.out)?;
             checkpoint::clear_scratch(&Disk, &folder.checkpoints())?;
@@ -147,6 +158,10 @@ impl<'a, V: Variant> Run<'a, V> {
         });
         warnings.into_iter().for_each(|w| run.warn(w));
         run.restore_online(resumed.as_ref())?;
+        if begins_with.is_some() {
+            // A run that is resumed or rolled back before its first own checkpoint finds these weights again.
+            run.save(true)?;
+        }
         Ok(run)
     }
 

@@ -17,6 +17,8 @@ pub struct Session {
     pub out: PathBuf,
     /// Continue the run in that folder.
     pub resume: bool,
+    /// A run or imported weights whose networks, and optimiser state where there is any, a new run begins with.
+    pub from: Option<PathBuf>,
     /// Where tensors live.
     pub engine: Engine,
     /// Preset the configuration began from.

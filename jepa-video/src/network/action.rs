@@ -150,7 +150,7 @@ impl ActionBatch {
         let [rows, tokens, values] = self.video.shape();
         let [times, down, across] = self.video.layout().grid;
         let frames = self.video.upload(device).reshape([rows * times, tokens / times, values]);
-        let features = encoder.last(frames, Layout::video([1, down, across]));
+        let features = encoder.features(frames, Layout::video([1, down, across]));
         let width = features.dims()[2];
         normalise(features.reshape([rows, tokens, width]), EPS)
     }

@@ -23,6 +23,15 @@ pub struct EncoderParts {
     pub levels: Vec<usize>,
     /// How many of the levels, counted from the last, stand side by side in what training predicts.
     pub outputs: usize,
+    /// Blocks, counted from 0, whose normed outputs stand side by side in frozen features. Empty: the last block alone.
+    pub features: Vec<usize>,
+}
+
+impl EncoderParts {
+    /// One norm behind the last block, clips alone.
+    pub fn plain(places: PlaceConfig, grid: [usize; 3], values: usize) -> Self {
+        Self { places, grid, values, picture: None, levels: Vec::new(), outputs: 1, features: Vec::new() }
+    }
 }
 
 /// s_x and, as an EMA copy, s_y.
@@ -48,8 +57,11 @@ pub struct VideoEncoder {
     places: Places,
     #[module(skip)]
     levels: Vec<usize>,
+    /// Blocks whose outputs training predicts.
     #[module(skip)]
-    outputs: usize,
+    outputs: Vec<usize>,
+    #[module(skip)]
+    features: Vec<usize>,
 }
 
 impl VideoEncoder {
@@ -67,6 +79,8 @@ impl VideoEncoder {
         let (patch_embed_img, modes) = picture.map_or((None, None), |(embed, a, b)| (Some(embed), Some((a, b))));
         let (img_mod_embed, video_mod_embed) = modes.map_or((None, None), |(a, b)| (Some(a), Some(b)));
         let norm = |init: &mut Init| LayerNorm::new(init, width, config.eps);
+        let last = vec![config.depth.saturating_sub(1)];
+        let skipped = parts.levels.len().saturating_sub(parts.outputs.max(1));
         Self {
             patch_embed,
             patch_embed_img,
@@ -78,26 +92,32 @@ impl VideoEncoder {
             norms_block: parts.levels.iter().map(|_| norm(init)).collect(),
             places,
             levels: parts.levels.clone(),
-            outputs: parts.outputs.clamp(1, parts.levels.len().max(1)),
+            outputs: if parts.levels.is_empty() { last.clone() } else { parts.levels[skipped..].to_vec() },
+            features: if parts.features.is_empty() { last } else { parts.features.clone() },
         }
     }
 
     /// Parts that stand side by side in the output of training.
     pub fn levels(&self) -> usize {
-        self.outputs
+        self.outputs.len()
     }
 
     /// All tokens as training predicts them: [rows, tokens, values] to [rows, tokens, levels * width].
     pub fn forward(&self, tubelets: Tensor<3>, layout: Layout) -> Tensor<3> {
-        let (x, rotation) = self.embed_all(tubelets, layout);
-        join(self.run(x, rotation.as_ref()))
+        join(self.after(tubelets, layout, &self.outputs))
     }
 
-    /// All tokens of the last level, as frozen features: [rows, tokens, values] to [rows, tokens, width].
-    pub fn last(&self, tubelets: Tensor<3>, layout: Layout) -> Tensor<3> {
+    /// All tokens as frozen features: [rows, tokens, values] to [rows, tokens, width], or the outputs of several blocks
+    /// side by side.
+    pub fn features(&self, tubelets: Tensor<3>, layout: Layout) -> Tensor<3> {
+        join(self.after(tubelets, layout, &self.features))
+    }
+
+    /// The normed outputs of all tokens after each of `blocks`, which are counted from 0 and ascend: [rows, tokens, values]
+    /// to [rows, tokens, width] each.
+    pub fn after(&self, tubelets: Tensor<3>, layout: Layout, blocks: &[usize]) -> Vec<Tensor<3>> {
         let (x, rotation) = self.embed_all(tubelets, layout);
-        let mut levels = self.run(x, rotation.as_ref());
-        levels.swap_remove(levels.len() - 1)
+        self.run(x, rotation.as_ref(), blocks)
     }
 
     /// The visible tokens alone: [rows, tokens, values] to [rows, kept, levels * width]. Hidden tubelets are dropped
@@ -110,7 +130,7 @@ impl VideoEncoder {
             None => x,
         };
         let rotation = self.places.rotary(layout).map(|rotary| rotary.of(&[visible]));
-        join(self.run(x, rotation.as_ref()))
+        join(self.run(x, rotation.as_ref(), &self.outputs))
     }
 
     /// Each level of `x`, [rows, tokens, levels * width], normalised by itself, as targets are.
@@ -139,20 +159,22 @@ impl VideoEncoder {
         }
     }
 
-    /// The normed output of every level, last one last.
-    fn run(&self, mut x: Tensor<3>, rotation: Option<&Rotation>) -> Vec<Tensor<3>> {
-        let mut levels = Vec::with_capacity(self.levels());
-        for (i, block) in self.blocks.iter().enumerate() {
+    /// The normed outputs after each of `wanted`, which ascend; what lies behind the last of them is not run.
+    fn run(&self, mut x: Tensor<3>, rotation: Option<&Rotation>, wanted: &[usize]) -> Vec<Tensor<3>> {
+        let mut outputs = Vec::with_capacity(wanted.len());
+        for (i, block) in self.blocks.iter().enumerate().take(wanted.last().map_or(0, |last| last + 1)) {
             x = block.turned(x, 0, rotation);
-            let skipped = self.levels.len().saturating_sub(self.outputs);
-            if let Some(level) = self.levels.iter().position(|level| *level == i).filter(|level| *level >= skipped) {
-                levels.push(self.norms_block[level].forward(x.clone()));
+            if wanted.contains(&i) {
+                outputs.push(self.norm_after(i).map_or_else(|| x.clone(), |norm| norm.forward(x.clone())));
             }
         }
-        if let Some(norm) = &self.norm {
-            levels.push(norm.forward(x));
-        }
-        levels
+        outputs
+    }
+
+    /// The norm of a level; where there are none, all blocks share the last one's.
+    fn norm_after(&self, block: usize) -> Option<&LayerNorm> {
+        let level = self.levels.iter().position(|level| *level == block);
+        level.map(|level| &self.norms_block[level]).or(self.norm.as_ref())
     }
 }
 

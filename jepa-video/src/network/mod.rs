@@ -4,18 +4,21 @@
 //! |---|---|
 //! | `action` | V-JEPA 2-AC: frames, actions and states to the next frames |
 //! | `batch` | clips cut into tubelets, with their masks |
+//! | `classifier` | what an imported probe makes of the features |
 //! | `encoder` | s_x and s_y |
 //! | `predictor` | Pred |
 //! | `places` | where tokens are: tables added once, or rotary angles in every attention |
 
 mod action;
 mod batch;
+mod classifier;
 mod encoder;
 mod places;
 mod predictor;
 
 pub use action::{ActionBatch, ActionJepa, ActionParts, ActionPredictor};
 pub use batch::VideoBatch;
+pub use classifier::ClassifierConfig;
 pub use encoder::{EncoderParts, VideoEncoder};
 pub use places::{Layout, PlaceConfig};
 pub use predictor::{ContextConfig, PredictorParts, VideoPredictor};
@@ -25,7 +28,7 @@ use burn::prelude::*;
 use jepa_core::error::{Error, Result};
 use jepa_core::jepa::{Batch as _, Forward, Jepa, Pair, Step};
 use jepa_core::masks::{Mask, MaskSet, gather};
-use jepa_core::nn::normalise;
+use jepa_core::nn::{AttentiveClassifier, normalise};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +60,9 @@ pub struct VideoJepa {
     pub encoder: VideoEncoder,
     /// Pred.
     pub predictor: VideoPredictor,
-    /// What it predicts.
+    /// A classifier of frozen features that came with imported weights; nothing here trains it.
+    pub classifier: Option<AttentiveClassifier>,
+    /// What the predictor predicts.
     #[module(skip)]
     pub predicts: Predicts,
 }
@@ -156,11 +161,14 @@ impl Jepa for VideoJepa {
     }
 
     fn features(encoder: &VideoEncoder, batch: &VideoBatch, device: &Device) -> Tensor<3> {
-        let x = encoder.last(batch.upload(device), batch.layout());
-        // The tokens of all segments of a clip stand behind each other.
-        let [rows, tokens, width] = x.dims();
-        x.reshape([batch.len(), rows / batch.len() * tokens, width])
+        by_clip(encoder.features(batch.upload(device), batch.layout()), batch)
     }
+}
+
+/// The tokens of all segments of a clip behind each other: [rows, tokens, width] to [clips, segments * tokens, width].
+fn by_clip(x: Tensor<3>, batch: &VideoBatch) -> Tensor<3> {
+    let [rows, tokens, width] = x.dims();
+    x.reshape([batch.len(), rows / batch.len() * tokens, width])
 }
 
 fn split(pair: Pair, levels: usize) -> impl Iterator<Item = Pair> {

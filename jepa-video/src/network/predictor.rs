@@ -41,7 +41,7 @@ pub struct PredictorParts {
 pub struct ContextConfig {
     /// Its weight once it is warm (V-JEPA 2.1: 0.5).
     pub weight: f64,
-    /// First and last step of its linear warm-up from 0 (V-JEPA 2.1: 15,000 and 30,000).
+    /// Steps before its linear warm-up from 0 and at its end (V-JEPA 2.1: 15,000 and 30,000; in the cooldown 0 and 0: none).
     pub warmup: [u64; 2],
     /// Weight each token by 1 / sqrt of its distance to the nearest hidden one (V-JEPA 2.1: in pre-training).
     pub by_distance: bool,
@@ -161,8 +161,12 @@ impl VideoPredictor {
     /// The weight of the loss on visible tokens in step `number`.
     pub fn context_weight(&self, number: u64) -> f64 {
         let Some(ContextConfig { weight, warmup: [first, last], .. }) = self.context else { return 0.0 };
-        let progress = number.saturating_sub(first) as f64 / last.saturating_sub(first).max(1) as f64;
-        weight * progress.min(1.0)
+        // Steps count from 1, the official iterations from 0.
+        let done = number.saturating_sub(1);
+        if done >= last {
+            return weight;
+        }
+        weight * done.saturating_sub(first) as f64 / last.saturating_sub(first).max(1) as f64
     }
 
     /// Mean absolute distance at the visible tokens, perhaps weighted by how near a hidden one is.

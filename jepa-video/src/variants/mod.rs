@@ -1,5 +1,6 @@
 //! One variant a file.
 
+mod classify;
 mod physics;
 mod recipe;
 

@@ -80,7 +80,7 @@ impl VJepaConfig {
     /// What the networks are made of, on a grid of (times, rows, columns).
     pub fn parts(&self, grid: [usize; 3], values: usize) -> (EncoderParts, PredictorParts) {
         let places = PlaceConfig::Table { shares: self.positions };
-        let encoder = EncoderParts { places, grid, values, picture: None, levels: Vec::new(), outputs: 1 };
+        let encoder = EncoderParts::plain(places, grid, values);
         let predictor = PredictorParts {
             places,
             grid,
@@ -105,6 +105,7 @@ impl VJepaConfig {
         VideoJepa {
             encoder: VideoEncoder::new(init, &self.encoder, &encoder),
             predictor: VideoPredictor::new(init, &self.predictor, &predictor),
+            classifier: None,
             predicts: self.predicts,
         }
     }
@@ -219,7 +220,7 @@ impl Variant for VJepa {
 pub mod presets {
     use jepa_core::masks::MaskRule;
     use jepa_core::picture::CropConfig;
-    use jepa_core::train::{RunConfig, ScheduleConfig};
+    use jepa_core::train::{AdamWConfig, ClipScope, RunConfig, ScheduleConfig};
 
     use super::*;
     use crate::data::ClipOptions;
@@ -248,7 +249,15 @@ pub mod presets {
             init: InitScheme::Official { depth_rescale: false },
             predicts: Predicts::Features,
         };
-        recipe::run(300 * 300, batch, schedule, model)
+        let mut config = recipe::run(300 * 300, batch, schedule, model);
+        // Encoder and predictor by themselves, from the epoch after the one that follows the warm-up.
+        config.optimizer = AdamWConfig {
+            clip_norm: Some(10.0),
+            clip_scope: ClipScope::Network,
+            clip_after: 41 * 300,
+            ..AdamWConfig::default()
+        };
+        config
     }
 
     fn scaled(
@@ -260,6 +269,8 @@ pub mod presets {
     ) -> RunConfig<VJepaConfig> {
         let mut config = official(encoder, view.crop.size, batch);
         recipe::scale_down(&mut config, steps, batch);
+        // Small networks over a few hundred steps have no large gradients.
+        config.optimizer = AdamWConfig::default();
         config.model.view = view;
         config.model.predictor = predictor;
         config.model.masks = MaskConfig::official(MaskRule::Corrected);

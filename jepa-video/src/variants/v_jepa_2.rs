@@ -15,10 +15,14 @@
 //! its grid for square.
 //!
 //! **V-JEPA 2.1** is the same variant with paired rotary channels, places stretched to a grid of 16, outputs of four
-//! blocks side by side as targets, a loss on visible tokens and a tokeniser for single pictures (`v2.1-*`).
+//! blocks side by side as targets, a loss on visible tokens and a tokeniser for single pictures (`v2.1-*`). Released
+//! distilled models, whose targets were a larger model's, are read and not trained.
 //!
-//! **Defaults and their source**: `configs/train/*`; `*-cooldown` continues from the weights of a pre-training. The L and
-//! H configurations leave the length open: it is that of g, 800 epochs of 300 steps. `small` is ours.
+//! **Classifiers** that come with imported weights name the classes of clips: `probe --kind classify`.
+//!
+//! **Defaults and their source**: `configs/train/*` and, of 2.1, `configs/train_2_1/*`; `*-cooldown` goes on with the weights
+//! and the optimiser state of a pre-training (`train --from`), its steps counted anew. The L and H configurations leave the
+//! length open: it is that of g, 800 epochs of 300 steps. `small` is ours.
 
 use burn::prelude::*;
 use jepa_core::checkpoint::{Foreign, Named};
@@ -32,12 +36,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::physics::{self, Forecast};
-use super::recipe;
+use super::{classify, recipe};
 use crate::data::{self, Clip};
 use crate::masks::{MaskConfig, Masks};
 use crate::network::{
-    ContextConfig, EncoderParts, PlaceConfig, PredictorParts, Predicts, VideoBatch, VideoEncoder, VideoJepa,
-    VideoPredictor,
+    ClassifierConfig, ContextConfig, EncoderParts, PlaceConfig, PredictorParts, Predicts, VideoBatch, VideoEncoder,
+    VideoJepa, VideoPredictor,
 };
 use crate::view::{ViewConfig, Views};
 use crate::{preview, weights};
@@ -68,6 +72,13 @@ pub struct VJepa2Config {
     /// What V-JEPA 2.1 has beyond V-JEPA 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<DenseConfig>,
+    /// Blocks of the encoder, counted from 0, whose normed outputs stand side by side in frozen features, as for probes on
+    /// several layers (V-JEPA 2.1's four levels of ViT-B: 2, 5, 8, 11). Empty: the last block's output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<usize>,
+    /// A classifier of frozen features that came with imported weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<ClassifierConfig>,
     /// Law of the initial weights.
     pub init: InitScheme,
 }
@@ -112,6 +123,7 @@ impl VJepa2Config {
             picture: pictures.then_some(picture),
             levels: dense.map_or(Vec::new(), |d| d.levels.clone()),
             outputs,
+            features: self.features.clone(),
         };
         let predictor = PredictorParts {
             places: PlaceConfig::Rotary(self.predictor_rotary),
@@ -134,6 +146,7 @@ impl VJepa2Config {
         VideoJepa {
             encoder: VideoEncoder::new(init, &self.encoder, &encoder),
             predictor: VideoPredictor::new(init, &self.predictor, &predictor),
+            classifier: self.classifier.as_ref().map(|classifier| classifier.network(self.encoder.width, init)),
             predicts: Predicts::Features,
         }
     }
@@ -201,6 +214,19 @@ impl Variant for VJepa2 {
                 return Err(Error::config("model.dense.outputs", problem));
             }
         }
+        let levels = config.dense.as_ref().map_or(&[][..], |dense| &dense.levels);
+        let (depth, features) = (config.encoder.depth, &config.features);
+        if !features.windows(2).all(|w| w[0] < w[1]) || features.iter().any(|block| *block >= depth) {
+            let problem = format!("{features:?} must ascend and lie below the depth, {depth}");
+            return Err(Error::config("model.features", problem));
+        }
+        if let Some(block) = features.iter().find(|block| !levels.is_empty() && !levels.contains(block)) {
+            let problem = format!("block {block} has no norm; those with one are {levels:?}");
+            return Err(Error::config("model.features", problem));
+        }
+        if let Some(classifier) = &config.classifier {
+            classifier.check(&config.encoder, levels)?;
+        }
         let masks = Masks::new(&config.masks, views.tubelets().grid)?;
         Ok(Self { config: config.clone(), views, masks })
     }
@@ -260,7 +286,7 @@ impl Variant for VJepa2 {
     }
 
     fn evaluations() -> Vec<Evaluation<Self>> {
-        vec![physics::surprise()]
+        vec![physics::surprise(), classify::evaluation()]
     }
 
     fn flops(&self) -> f64 {
@@ -276,6 +302,12 @@ pub mod presets {
 
     use super::*;
     use crate::data::{ClipOptions, SamplingRule};
+
+    /// Blocks with a norm of their own in V-JEPA 2.1, by depth.
+    pub(crate) const LEVELS_12: [usize; 4] = [2, 5, 8, 11];
+    pub(crate) const LEVELS_24: [usize; 4] = [5, 11, 17, 23];
+    pub(crate) const LEVELS_40: [usize; 4] = [9, 19, 29, 39];
+    pub(crate) const LEVELS_48: [usize; 4] = [11, 23, 37, 47];
 
     /// Four frames a second.
     fn clip(frames: usize) -> ClipOptions {
@@ -295,6 +327,8 @@ pub mod presets {
             mask_tokens: 10,
             mask_token: 0,
             dense: None,
+            features: Vec::new(),
+            classifier: None,
             init: InitScheme::Official { depth_rescale: false },
         }
     }
@@ -327,7 +361,7 @@ pub mod presets {
     /// V-JEPA 2.1: what it adds to a model of V-JEPA 2.
     pub(crate) fn dense(mut model: VJepa2Config, levels: Vec<usize>) -> VJepa2Config {
         model.rotary = RotaryConfig { form: RotaryForm::Paired, stretch_to: Some(16) };
-        model.predictor_rotary = RotaryConfig { form: RotaryForm::Paired, stretch_to: None };
+        model.predictor_rotary = model.rotary;
         model.predictor.depth = 24;
         model.mask_tokens = 8;
         model.dense = Some(DenseConfig {
@@ -340,11 +374,25 @@ pub mod presets {
         model
     }
 
-    fn dense_run(encoder: EncoderConfig, levels: [usize; 4]) -> RunConfig<VJepa2Config> {
-        let mut config = official(encoder, 16, 256);
-        config.schedule.lr = 6e-4;
-        config.schedule.lr_final = 6e-4;
+    /// A pre-training of V-JEPA 2.1 (`configs/train_2_1/*/pretrain-256px-16f.yaml`): 1,000 epochs of 300 steps.
+    fn dense_run(size: &str, levels: [usize; 4], predictor: usize) -> RunConfig<VJepa2Config> {
+        let mut config = official(recipe::encoder(size), 16, 256);
+        config.run.steps = 1000 * 300;
+        config.schedule = ScheduleConfig { lr: 6e-4, lr_final: 6e-4, warmup: 40.0 / 1000.0, ..config.schedule };
         config.model = dense(config.model, levels.to_vec());
+        config.model.predictor.depth = predictor;
+        config
+    }
+
+    /// Its cooldown (`cooldown-256px-64f.yaml`): every visible token counts alike, from the first step on.
+    fn dense_cooldown(size: &str, levels: [usize; 4], predictor: usize) -> RunConfig<VJepa2Config> {
+        let pretrained = dense_run(size, levels, predictor);
+        let mut config = cooldown(pretrained.model.encoder, 256);
+        config.schedule.lr = 6e-4;
+        config.model = VJepa2Config { view: config.model.view, ..pretrained.model };
+        if let Some(context) = config.model.dense.as_mut().and_then(|dense| dense.context.as_mut()) {
+            *context = ContextConfig { warmup: [0, 0], by_distance: false, ..*context };
+        }
         config
     }
 
@@ -389,11 +437,21 @@ pub mod presets {
             preset("vit-h16-cooldown", "64 frames at 256 (vith16/cooldown-256px-64f.yaml)", cooldown(h, 256)),
             preset("vit-g16-cooldown", "64 frames at 256 (vitg16/cooldown-256px-64f.yaml)", cooldown(g, 256)),
             preset("vit-g16-384-cooldown", "64 frames at 384 (vitg16/cooldown-384px-64f.yaml)", cooldown(g, 384)),
-            preset("v2.1-vit-g16", "V-JEPA 2.1, ViT-g/16, clips alone", dense_run(g, [9, 19, 29, 39])),
+            preset("v2.1-vit-b16", "V-JEPA 2.1, ViT-B/16, clips alone", dense_run("vit-b", LEVELS_12, 12)),
+            preset("v2.1-vit-l16", "V-JEPA 2.1, ViT-L/16, clips alone", dense_run("vit-l", LEVELS_24, 24)),
+            preset("v2.1-vit-g16", "V-JEPA 2.1, ViT-g/16, clips alone", dense_run("vit-g", LEVELS_40, 24)),
             preset(
                 "v2.1-vit-gigantic16",
                 "V-JEPA 2.1, ViT-G/16, clips alone",
-                dense_run(recipe::encoder("vit-gigantic"), [11, 23, 37, 47]),
+                dense_run("vit-gigantic", LEVELS_48, 24),
+            ),
+            preset("v2.1-vit-b16-cooldown", "64 frames at 256, ViT-B/16", dense_cooldown("vit-b", LEVELS_12, 12)),
+            preset("v2.1-vit-l16-cooldown", "64 frames at 256, ViT-L/16", dense_cooldown("vit-l", LEVELS_24, 24)),
+            preset("v2.1-vit-g16-cooldown", "64 frames at 256, ViT-g/16", dense_cooldown("vit-g", LEVELS_40, 24)),
+            preset(
+                "v2.1-vit-gigantic16-cooldown",
+                "64 frames at 256, ViT-G/16",
+                dense_cooldown("vit-gigantic", LEVELS_48, 24),
             ),
         ]
     }

@@ -97,7 +97,7 @@ impl VJepa2AcConfig {
     fn parts(&self, side: usize, values: usize) -> (EncoderParts, ActionParts) {
         let places = PlaceConfig::Rotary(self.rotary);
         let grid = [1, side, side];
-        let encoder = EncoderParts { places, grid, values, picture: None, levels: Vec::new(), outputs: 1 };
+        let encoder = EncoderParts::plain(places, grid, values);
         let predictor = ActionParts {
             side,
             encoder_width: self.encoder.width,

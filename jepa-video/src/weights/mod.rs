@@ -14,13 +14,28 @@
 //! | `predictor_norm`, `predictor_proj` | `predictor.layernorm`, `predictor.proj` |
 //! | `attn.qkv`, rows of q, k, v | `attention.{query,key,value}` |
 //! | `attn.proj` | `attention.proj` |
+//!
+//! A `VJEPA2ForVideoClassification` has these below `vjepa2.`, and a classifier of frozen features beside them, as the
+//! official probes are (`classifiers.0` of their files):
+//!
+//! | here (and in the official code) | `VJEPA2ForVideoClassification` |
+//! |---|---|
+//! | `pooler.query_tokens` | the same |
+//! | `pooler.cross_attention_block` | `pooler.cross_attention_layer` |
+//! | `pooler.blocks.i` | `pooler.self_attention_layers.i` |
+//! | `norm1`, `norm2` | `layer_norm1`, `layer_norm2` |
+//! | `xattn.q`; `xattn.kv`, rows of k and v | `cross_attn.{q_proj,k_proj,v_proj}` |
+//! | `attn.qkv`, rows of q, k, v; `attn.proj` | `self_attn.{q_proj,k_proj,v_proj,out_proj}` |
+//! | `linear` | `classifier` |
 
+mod classifier;
 mod hugging_face;
+mod names;
 pub mod v_jepa;
 pub mod v_jepa_2;
 pub mod v_jepa_2_ac;
 
-pub use hugging_face::{from_hugging_face, to_hugging_face};
+pub use hugging_face::{Networks, from_hugging_face, to_hugging_face};
 
 use jepa_core::checkpoint::{Foreign, Named, encode};
 use jepa_core::error::{Error, KeyReport, Result};
@@ -31,9 +46,11 @@ use serde_json::Value;
 use crate::variants::SIZES;
 
 /// Target encoder and whole student of an official file, in its own names; every entry that belongs to none of its
-/// networks is refused. `leftovers` are names that are known and have no place here.
-fn official(foreign: &Foreign, leftovers: &[&str]) -> Result<(Named, Option<Named>)> {
-    let known = ["target_encoder", "encoder", "ema_encoder"];
+/// networks is refused, but for those that begin as one of `others` does. `leftovers` are names that are known and have no
+/// place here.
+fn official(foreign: &Foreign, leftovers: &[&str], others: &[&str]) -> Result<(Named, Option<Named>)> {
+    // A distilled model is an average by itself; the target encoder beside it would be its teacher.
+    let known = ["ema_encoder", "target_encoder", "encoder"];
     let has = |network: &str| foreign.tensors.keys().any(|k| k.starts_with(&format!("{network}.")));
     let network = match foreign.network.as_deref() {
         Some(name) if !known.contains(&name) => return Err(Error::unknown("network", name, &known)),
@@ -43,7 +60,7 @@ fn official(foreign: &Foreign, leftovers: &[&str]) -> Result<(Named, Option<Name
     // The optimiser's moments have no names of parameters; they belong to no network.
     let networks = ["encoder.", "target_encoder.", "ema_encoder.", "predictor.", "opt.", "scaler."];
     let unexpected: Vec<String> =
-        foreign.tensors.keys().filter(|k| !networks.iter().any(|n| k.starts_with(n))).cloned().collect();
+        foreign.tensors.keys().filter(|k| !networks.iter().chain(others).any(|n| k.starts_with(n))).cloned().collect();
     KeyReport { origin: foreign.origin.clone(), unexpected, ..Default::default() }.into_result()?;
     let clean = |network: &str| -> Named {
         foreign.below(network).into_iter().filter(|(name, _)| !leftovers.contains(&name.as_str())).collect()

@@ -18,7 +18,7 @@ pub fn import(foreign: &Foreign) -> Result<Imported<VJepaConfig>> {
             "these are `transformers`' names, which V-JEPA 2 has: import with --variant v-jepa-2",
         ));
     }
-    let (target, student) = official(foreign, &[])?;
+    let (target, student) = official(foreign, &[], &[])?;
     let (encoder, [tubelet, patch]) = encoder(&target, foreign, None)?;
     let Ok(positions) = shape(&target, "pos_embed", origin) else {
         return Err(Error::format(origin, "has no pos_embed, V-JEPA 2 has none: import with --variant v-jepa-2"));

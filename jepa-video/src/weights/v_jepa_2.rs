@@ -6,7 +6,11 @@ use jepa_core::nn::PredictorConfig;
 use jepa_core::plugin::{Exported, Format, Imported};
 use serde_json::json;
 
-use super::{depth, encoder, from_hugging_face, joined, kernels, official, safetensors, shape, to_hugging_face, whole};
+use super::{
+    Networks, classifier, depth, encoder, from_hugging_face, joined, kernels, official, safetensors, shape,
+    to_hugging_face, whole,
+};
+use crate::network::ClassifierConfig;
 use crate::variants::v_jepa_2::{VJepa2Config, presets};
 
 /// Position tables of the first version are still in official files; rotary places have none.
@@ -15,12 +19,12 @@ const LEFTOVERS: [&str; 2] = ["pos_embed", "predictor_pos_embed"];
 /// A checkpoint of the official code or a folder of `transformers`.
 pub fn import(foreign: &Foreign) -> Result<Imported<VJepa2Config>> {
     let hugging_face = foreign.tensors.keys().any(|k| k.contains("patch_embeddings."));
-    let (target, student) = if hugging_face {
-        let (encoder, predictor) = from_hugging_face(foreign)?;
-        (encoder.clone(), predictor.map(|predictor| joined(encoder, predictor)))
+    let (target, mut student, probe) = if hugging_face {
+        let Networks { encoder, predictor, classifier } = from_hugging_face(foreign)?;
+        (encoder.clone(), predictor.map(|predictor| joined(encoder, predictor)), classifier)
     } else {
-        let (target, student) = official(foreign, &LEFTOVERS)?;
-        (target, student.map(fused))
+        let (target, student) = official(foreign, &LEFTOVERS, &[classifier::OFFICIAL])?;
+        (target, student.map(fused), classifier::official(foreign)?)
     };
     let origin = foreign.origin.as_str();
     let (encoder, [tubelet, patch]) = encoder(&target, foreign, whole(foreign, "num_attention_heads"))?;
@@ -42,6 +46,14 @@ pub fn import(foreign: &Foreign) -> Result<Imported<VJepa2Config>> {
     if target.contains_key("norms_block.0.weight") {
         dense(model, &target, student.as_ref(), origin)?;
     }
+    if let Some(probe) = probe {
+        let sizes = [model.encoder.width, model.encoder.heads];
+        model.classifier = Some(classifier::config(&probe, foreign, sizes, hugging_face)?);
+        let Some(student) = &mut student else {
+            return Err(Error::format(origin, "holds a classifier, and no predictor: a student is all three networks"));
+        };
+        student.extend(probe.into_iter().map(|(name, tensor)| (format!("classifier.{name}"), tensor)));
+    }
     if size / patch.max(1) < 4 {
         model.masks = vec![crate::masks::MaskConfig::Tube(jepa_core::masks::RandomTube { ratio: 0.5 })];
     }
@@ -62,16 +74,20 @@ fn fused(student: Named) -> Named {
 fn dense(model: &mut VJepa2Config, target: &Named, student: Option<&Named>, origin: &str) -> Result<()> {
     let depth = model.encoder.depth;
     let levels = match depth {
-        12 => vec![2, 5, 8, 11],
-        24 => vec![5, 11, 17, 23],
-        40 => vec![9, 19, 29, 39],
-        48 => vec![11, 23, 37, 47],
+        12 => presets::LEVELS_12,
+        24 => presets::LEVELS_24,
+        40 => presets::LEVELS_40,
+        48 => presets::LEVELS_48,
         _ => return Err(Error::format(origin, format!("V-JEPA 2.1 has 12, 24, 40 or 48 blocks, this has {depth}"))),
     };
     let predictor = model.predictor;
-    *model = presets::dense(model.clone(), levels);
+    *model = presets::dense(model.clone(), levels.to_vec());
     model.predictor = predictor;
     model.rotary.stretch_to = Some(if model.view.patch == 14 { 18 } else { 16 });
+    // Training stretches the predictor's places too. The hub's builder, which is how the files are read, does not.
+    model.predictor_rotary.stretch_to = None;
+    // All released files are for 384 pixels.
+    model.view.crop.size = 24 * model.view.patch;
     let width = model.encoder.width;
     let Some(dense) = &mut model.dense else { return Ok(()) };
     dense.pictures = target.contains_key("patch_embed_img.proj.weight");
@@ -100,16 +116,20 @@ pub fn export(config: &VJepa2Config, target: &Named, student: Option<&Named>, fo
                     "`transformers` has no V-JEPA 2.1; export with --format safetensors",
                 ));
             }
-            let predictor = student.map(|student| {
-                student
-                    .iter()
-                    .filter_map(|(k, v)| Some((k.strip_prefix("predictor.")?.to_owned(), v.clone())))
-                    .collect()
-            });
+            let below = |network: &str, student: &Named| -> Named {
+                let inside = |(k, v): (&String, &_)| Some((k.strip_prefix(network)?.to_owned(), Clone::clone(v)));
+                student.iter().filter_map(inside).collect()
+            };
+            let classes = config.classifier.as_ref();
+            let networks = Networks {
+                encoder: target,
+                predictor: student.map(|student| below("predictor.", student)),
+                classifier: student.filter(|_| classes.is_some()).map(|student| below("classifier.", student)),
+            };
             let (encoder, narrow) = (&config.encoder, &config.predictor);
             let text = |value| serde_json::to_vec_pretty(&value).map_err(|e| Error::Engine(e.to_string()));
             let size = config.view.crop.size;
-            let hub = json!({
+            let mut hub = json!({
                 "architectures": ["VJEPA2Model"], "model_type": "vjepa2", "dtype": "float32",
                 "patch_size": config.view.patch, "crop_size": size, "in_chans": 3,
                 "frames_per_clip": config.view.clip.frames, "tubelet_size": config.view.tubelet,
@@ -120,6 +140,9 @@ pub fn export(config: &VJepa2Config, target: &Named, student: Option<&Named>, fo
                 "pred_num_hidden_layers": narrow.depth, "pred_num_mask_tokens": config.mask_tokens,
                 "pred_mlp_ratio": 4.0,
             });
+            if let Some(classes) = classes {
+                classified(classes, config, &mut hub)?;
+            }
             let processor = json!({
                 "video_processor_type": "VJEPA2VideoProcessor",
                 "do_resize": true, "do_center_crop": true, "do_rescale": true, "do_normalize": true,
@@ -130,8 +153,31 @@ pub fn export(config: &VJepa2Config, target: &Named, student: Option<&Named>, fo
             Ok(vec![
                 Exported { name: "config.json", bytes: text(hub)? },
                 Exported { name: "video_preprocessor_config.json", bytes: text(processor)? },
-                Exported { name: "model.safetensors", bytes: encode(&to_hugging_face(&target, predictor.as_ref())?)? },
+                Exported { name: "model.safetensors", bytes: encode(&to_hugging_face(&networks)?)? },
             ])
         }
     }
+}
+
+/// Adds what `VJEPA2ForVideoClassification` is told of its classifier; what it could not be told is refused.
+fn classified(classifier: &ClassifierConfig, config: &VJepa2Config, hub: &mut serde_json::Value) -> Result<()> {
+    let encoder = &config.encoder;
+    let same = classifier.heads == encoder.heads && classifier.eps == encoder.eps && classifier.mlp_ratio == 4.0;
+    if !same || !classifier.reads.is_empty() {
+        let problem = format!(
+            "`transformers` takes the classifier's heads, {}, and epsilon, {:e}, for the encoder's, {} and {:e}, its MLPs \
+             for four times as wide and its input for the last block's output; export with --format safetensors",
+            classifier.heads, classifier.eps, encoder.heads, encoder.eps
+        );
+        return Err(Error::config("model.classifier", problem));
+    }
+    let names: serde_json::Map<_, _> =
+        classifier.classes.iter().enumerate().map(|(class, name)| (class.to_string(), json!(name))).collect();
+    let numbers: serde_json::Map<_, _> =
+        classifier.classes.iter().enumerate().map(|(class, name)| (name.clone(), json!(class))).collect();
+    hub["architectures"] = json!(["VJEPA2ForVideoClassification"]);
+    hub["num_pooler_layers"] = json!(classifier.blocks);
+    hub["id2label"] = names.into();
+    hub["label2id"] = numbers.into();
+    Ok(())
 }

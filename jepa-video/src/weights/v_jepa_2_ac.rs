@@ -28,7 +28,7 @@ pub fn import(foreign: &Foreign) -> Result<Imported<VJepa2AcConfig>> {
         .network
         .clone()
         .or_else(|| foreign.tensors.keys().any(|name| name.starts_with("encoder.")).then(|| "encoder".to_owned()));
-    let (target, student) = official(&Foreign { network, ..foreign.clone() }, &LEFTOVERS)?;
+    let (target, student) = official(&Foreign { network, ..foreign.clone() }, &LEFTOVERS, &[])?;
     let (encoder, [tubelet, patch]) = encoder(&target, foreign, None)?;
     let mut config = presets::official(encoder, 16 * patch);
     config.model.view.tubelet = tubelet;

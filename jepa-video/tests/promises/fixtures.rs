@@ -182,6 +182,7 @@ fn dense(stretch: Option<usize>, form: RotaryForm) -> VideoJepa {
     VideoJepa {
         encoder: filled(VideoEncoder::new(&mut init, &config, &encoder), ""),
         predictor: filled(VideoPredictor::new(&mut init, &narrow, &predictor), ""),
+        classifier: None,
         predicts: Predicts::Features,
     }
 }
@@ -189,7 +190,7 @@ fn dense(stretch: Option<usize>, form: RotaryForm) -> VideoJepa {
 #[test]
 fn v_jepa_2_1_has_the_printed_levels_picture_and_both_heads() {
     let (model, layout) = (dense(Some(16), RotaryForm::Paired), Layout::video(GRID));
-    let last = model.encoder.last(video(), layout);
+    let last = model.encoder.features(video(), layout);
     let rows = [[0.095_611, -0.257_478, -0.582_236, -0.217_985], [-0.002_615, -1.006_515, -0.102_702, 0.439_132]];
     within("last level", difference(last.clone(), [0.007_894, 0.802_934], &rows));
     let levels = model.encoder.forward(video(), layout);
@@ -203,7 +204,7 @@ fn v_jepa_2_1_has_the_printed_levels_picture_and_both_heads() {
     }
     let picture = tubelets(&crate::formula::values("image", 3 * 64 * 64, 3f64.sqrt()), [1, 64, 64], 1);
     let layout_of_picture = Layout { grid: [1, 4, 4], picture: true };
-    let features = model.encoder.last(tensor(picture, 1, 16), layout_of_picture);
+    let features = model.encoder.features(tensor(picture, 1, 16), layout_of_picture);
     let rows = [[0.688_58, 0.697_751, -0.971_364, 0.102_27], [-0.260_52, -0.568_795, -0.120_217, -0.118_329]];
     within("picture", difference(features, [-0.002_257, 0.803_947], &rows));
     let (s_x, predicted, seen) = model.predict(video(), layout, &masks(), 1, ContextPath::Alone);
@@ -215,7 +216,7 @@ fn v_jepa_2_1_has_the_printed_levels_picture_and_both_heads() {
     within("context head", difference(seen.unwrap(), [-0.049_94, 1.250_346], &rows));
     // The controls: places that are not stretched, tiled angles.
     for (stretch, form) in [(None, RotaryForm::Paired), (Some(16), RotaryForm::Tiled)] {
-        let other = dense(stretch, form).encoder.last(video(), layout);
+        let other = dense(stretch, form).encoder.features(video(), layout);
         assert!(largest(other, last.clone()) > 1e-2, "{stretch:?} {form:?}");
     }
 }

@@ -4,8 +4,11 @@
 
 mod action;
 mod checkpoint_import;
+mod classifier;
 mod clips;
 mod conformance;
+mod cooldown;
+mod dense;
 mod fixtures;
 mod formula;
 mod hierarchy;

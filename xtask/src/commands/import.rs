@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use jepa_core::checkpoint::read_foreign;
+use jepa_core::checkpoint::{Foreign, read_foreign};
 use jepa_core::plugin::{self, ImportRequest};
 use jepa_core::{Error, Result};
 
@@ -24,6 +24,9 @@ pub(crate) struct Import {
     /// Attention heads, for sizes other than the official ones: they leave no trace in the weights
     #[arg(long, value_name = "N")]
     heads: Option<usize>,
+    /// Another file whose entries stand beside these, such as the attentive probe of V-JEPA 2 that belongs to an encoder
+    #[arg(long, value_name = "FILE")]
+    with: Option<PathBuf>,
     /// Leave out entries whose name begins with this, such as classifier; repeatable
     #[arg(long, value_name = "PREFIX")]
     ignore: Vec<String>,
@@ -46,6 +49,9 @@ impl Import {
             return Err(Error::config(self.from, "there is no such file or folder"));
         }
         let mut foreign = read_foreign(&path, self.network.as_deref())?;
+        if let Some(other) = &self.with {
+            beside(&mut foreign, other)?;
+        }
         let mut ignored = Vec::new();
         foreign.tensors.retain(|name, _| {
             let keep = !self.ignore.iter().any(|prefix| name.starts_with(prefix.as_str()));
@@ -68,6 +74,18 @@ impl Import {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Adds the entries of another file, without those of an optimiser.
+fn beside(foreign: &mut Foreign, path: &Path) -> Result<()> {
+    let state = |name: &str| ["opt.", "scaler."].iter().any(|prefix| name.starts_with(prefix));
+    for (name, tensor) in read_foreign(path, None)?.tensors.into_iter().filter(|(name, _)| !state(name)) {
+        if foreign.tensors.contains_key(&name) {
+            return Err(Error::format(path, format!("holds `{name}`, as {} does", foreign.origin)));
+        }
+        foreign.tensors.insert(name, tensor);
+    }
+    Ok(())
 }
 
 /// Downloads config.json and model.safetensors of a Hugging Face model; returns their folder.

@@ -111,7 +111,7 @@ pub(crate) struct SettingsArgs {
 impl From<SettingsArgs> for Settings {
     fn from(args: SettingsArgs) -> Self {
         let SettingsArgs { preset, config, set, data, replicas, steps, seed } = args;
-        Self { preset, file: config, assignments: set, data, steps, seed, replicas }
+        Self { preset, file: config, assignments: set, data, steps, seed, replicas, from: None }
     }
 }
 

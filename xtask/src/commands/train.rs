@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use jepa_core::plugin::{self, TrainRequest};
+use jepa_core::plugin::{self, Settings, TrainRequest};
 use jepa_core::runlog::RunState;
 use jepa_core::{Error, Result};
 
@@ -28,6 +28,10 @@ pub(crate) struct Train {
     /// Continue the run in --out, or the newest unfinished one
     #[arg(long)]
     resume: bool,
+    /// Begin a new run with the weights, and the optimiser state where there is any, of a run or of imported weights, as a
+    /// cooldown does; the configuration stays the one that is given here
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    from: Option<PathBuf>,
     /// Do not probe the encoder at the end
     #[arg(long)]
     no_probes: bool,
@@ -41,7 +45,7 @@ impl Train {
         let plugin = plugin::find(&self.variant)?;
         let stop = stop_on_signals()?;
         let request = TrainRequest {
-            settings: self.settings.into(),
+            settings: Settings { from: self.from, ..self.settings.into() },
             out: self.out,
             resume: self.resume,
             engine: self.device.open()?,

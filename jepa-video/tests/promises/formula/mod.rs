@@ -73,7 +73,7 @@ pub(crate) fn filled<M: Module>(module: M, prefix: &str) -> M {
 
 pub(crate) fn encoder_parts(places: PlaceConfig, grid: [usize; 3]) -> EncoderParts {
     let values = 3 * TUBELET * PATCH * PATCH;
-    EncoderParts { places, grid, values, picture: None, levels: Vec::new(), outputs: 1 }
+    EncoderParts::plain(places, grid, values)
 }
 
 pub(crate) fn predictor_parts(places: PlaceConfig, grid: [usize; 3], mask_tokens: usize) -> PredictorParts {
@@ -99,6 +99,7 @@ pub(crate) fn networks(heads: usize, encoder: &EncoderParts, predictor: &Predict
     VideoJepa {
         encoder: filled(VideoEncoder::new(&mut init, &config, encoder), ""),
         predictor: filled(VideoPredictor::new(&mut init, &narrow, predictor), ""),
+        classifier: None,
         predicts: Predicts::Features,
     }
 }
