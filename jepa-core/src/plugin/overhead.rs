@@ -105,15 +105,17 @@ fn readable(term: RegulariserConfig, forward: &Forward) -> Option<WeightedRegula
         true => [Role::Predicted, Role::States],
         false => [Role::Context, Role::States],
     };
-    roles.into_iter().map(|on| WeightedRegulariser { term, weight: WEIGHT, on, against: None }).find(|regulariser| {
-        let config = ObjectiveConfig {
-            distance: DistanceConfig::L2,
-            normalise_targets: None,
-            regularisers: vec![regulariser.clone()],
-        };
-        let views = Objective::new(&config).and_then(|objective| objective.pooled(forward));
-        views.is_ok_and(|views| views[0].len() > usize::from(term.term().compares()))
-    })
+    roles.into_iter().map(|on| WeightedRegulariser { term, weight: WEIGHT, on, against: None, level: 1 }).find(
+        |regulariser| {
+            let config = ObjectiveConfig {
+                distance: DistanceConfig::L2,
+                normalise_targets: None,
+                regularisers: vec![regulariser.clone()],
+            };
+            let views = Objective::new(&config).and_then(|objective| objective.pooled(forward));
+            views.is_ok_and(|views| views[0].len() > usize::from(term.term().compares()))
+        },
+    )
 }
 
 /// The tools that can be measured, and the names of those that cannot.

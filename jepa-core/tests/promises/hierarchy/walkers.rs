@@ -10,21 +10,21 @@ use jepa_core::nn::{Init, InitScheme, Linear};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 
 /// Numbers of an input, of a state of level 1 and of an action.
-pub const SIZES: [usize; 3] = [3, 5, 2];
+pub(super) const SIZES: [usize; 3] = [3, 5, 2];
 
 /// Walks of numbers.
 #[derive(Clone)]
-pub struct Walks {
+pub(super) struct Walks {
     /// [samples, times, 3]
-    pub inputs: Vec<f32>,
+    pub(super) inputs: Vec<f32>,
     /// [samples, times - 1, 2]
-    pub actions: Vec<f32>,
-    pub samples: usize,
-    pub times: usize,
+    pub(super) actions: Vec<f32>,
+    pub(super) samples: usize,
+    pub(super) times: usize,
 }
 
 impl Walks {
-    pub fn draw(samples: usize, times: usize) -> Self {
+    pub(super) fn draw(samples: usize, times: usize) -> Self {
         let mut stream = Stream::new(1, Purpose::Test, 0, 0);
         let mut normal = |count| (0..count).map(|_| stream.normal()).collect::<Vec<f32>>();
         Self {
@@ -40,11 +40,11 @@ impl Walks {
         Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
     }
 
-    pub fn states(&self) -> Tensor<3> {
+    pub(super) fn states(&self) -> Tensor<3> {
         Self::tensor(&self.inputs, self.samples, SIZES[0])
     }
 
-    pub fn moves(&self) -> Tensor<3> {
+    pub(super) fn moves(&self) -> Tensor<3> {
         Self::tensor(&self.actions, self.samples, SIZES[2])
     }
 }
@@ -73,14 +73,14 @@ impl Batch for Walks {
 
 /// Level 1 predicts the next state from state and action; levels stand on it.
 #[derive(Module, Debug)]
-pub struct Walker {
-    pub encoder: Linear,
-    pub predictor: Linear,
-    pub stack: Stack,
+pub(super) struct Walker {
+    pub(super) encoder: Linear,
+    pub(super) predictor: Linear,
+    pub(super) stack: Stack,
 }
 
 impl Walker {
-    pub fn new(levels: &[LevelConfig]) -> Self {
+    pub(super) fn new(levels: &[LevelConfig]) -> Self {
         let [input, width, action] = SIZES;
         let init = &mut Init::new(3, InitScheme::PyTorch, &Device::flex());
         Self {
@@ -121,7 +121,7 @@ impl Jepa for Walker {
     }
 }
 
-pub fn level(stride: usize, horizon: usize, latent: usize) -> LevelConfig {
+pub(super) fn level(stride: usize, horizon: usize, latent: usize) -> LevelConfig {
     LevelConfig {
         stride,
         horizon,
