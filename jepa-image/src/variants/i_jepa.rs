@@ -316,7 +316,7 @@ pub mod presets {
         });
         let mut factors = fashion(3000, 32, small, narrow);
         factors.data.source = "builtin-factors".into();
-        factors.model.normalise = Normalise { mean: vec![0.05], std: vec![0.22] };
+        factors.model.normalise = Normalise { mean: vec![0.057], std: vec![0.233] };
         // Whole pictures: a crop would move and stretch what is to be known.
         factors.model.crop = CropConfig { size: 32, scale: [1.0; 2], aspect: [1.0; 2], flip: false };
         let scaled = |width: usize, heads| PredictorConfig { width: width / 2, depth: 6, heads };
