@@ -245,7 +245,6 @@ impl App {
             let other = self.shared.library.runs.iter().find(|other| other.path != run);
             selection.run = other.map(|other| other.path.clone());
         }
-        self.shared.library.runs.retain(|other| other.path != run);
         self.shared.notices.offer(format!("{name} is in the trash"), "Undo", Action::Restore(trashed));
     }
 
