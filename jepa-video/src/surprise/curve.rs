@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_picture_shows_frames_curve_and_the_most_surprising_window() {
-        let protocol = Protocol { contexts: vec![4], ..Protocol::scenes() };
+        let protocol = Protocol { contexts: vec![4], ..Protocol::intphys() };
         let movies = pairs::scenes(&[Concept::Permanence], pairs::Part::Test, 1);
         let clips = [movies[0].possible.read(&protocol).unwrap(), movies[0].impossible.read(&protocol).unwrap()];
         let curves = [[0.2, 0.3, 0.25, 0.2, 0.22], [0.2, 0.3, 0.7, 0.5, 0.22]];
