@@ -10,7 +10,9 @@ use jepa_core::train::Replicas;
 use super::curve::{self, Track};
 use super::pairs::{self, Movie, MoviePair, Part};
 use super::report::Report;
+use super::scores::Surprises;
 use super::windows::{Observer, Protocol, Shape};
+use crate::data::Clip;
 use crate::scenes::Concept;
 
 /// What [`evaluate`] can be asked to look at.
@@ -48,9 +50,20 @@ pub fn evaluate(
             let clips = [pair.possible.read(&protocol)?, pair.impossible.read(&protocol)?];
             let track = |movie: &'_ Movie| format!("{}: {}", pair.concept, movie.name);
             let names = [track(&pair.possible), track(&pair.impossible)];
-            let curves = [possible.curve(0), impossible.curve(0)].map(Option::unwrap_or_default);
-            let tracks = [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: curves[i] });
-            let png = curve::draw(&tracks, &protocol, context)?;
+            // A window alone makes no curve: what makes one is how much of it is seen.
+            let alone = possible.windows() == 1;
+            let curve = |found: &Surprises, clip: &Clip| match alone {
+                true => Ok(protocol.measure(clip, *observer)?.first()),
+                false => Ok::<_, Error>(found.curve(0).unwrap_or_default().to_vec()),
+            };
+            let curves = [curve(possible, &clips[0])?, curve(impossible, &clips[1])?];
+            let hidden = match alone {
+                true => protocol.contexts.iter().map(|context| *context..protocol.frames).collect(),
+                false => protocol.hidden(possible.windows(), context),
+            };
+            let tracks =
+                [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: &curves[i], hidden: &hidden });
+            let png = curve::draw(&tracks, &protocol)?;
             files.push((format!("{}.png", pair.concept), png));
         }
     }
@@ -101,7 +114,6 @@ fn open(data: &str, shape: Shape) -> Result<Videos> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Clip;
 
     const SHAPE: Shape = Shape { frames: 16, tubelet: 2 };
 

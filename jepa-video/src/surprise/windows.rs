@@ -1,5 +1,7 @@
 //! A video cut into windows, and the surprise of each.
 
+use std::ops::Range;
+
 use jepa_core::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +101,12 @@ impl Protocol {
             return Err(Error::data("surprise", problem));
         };
         Ok((0..=room).step_by(self.stride.max(1)).collect())
+    }
+
+    /// The hidden looked-at frames of each of `windows` windows of which the first `context` frames are seen.
+    pub fn hidden(&self, windows: usize, context: usize) -> Vec<Range<usize>> {
+        let of = |window: usize| window * self.stride + context..window * self.stride + self.frames;
+        (0..windows).map(of).collect()
     }
 
     /// The surprise of every window of `video`, which holds the looked-at frames alone, for every context length.
