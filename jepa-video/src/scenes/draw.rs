@@ -56,7 +56,14 @@ impl Canvas {
         for row in rows {
             for column in bounds[0].floor() as usize..bounds[2].ceil() as usize {
                 let part = cover(column, row);
+                if part <= 0.0 {
+                    continue;
+                }
                 let start = (row * SIZE + column) * 3;
+                if part >= 1.0 {
+                    self.rgb[start..start + 3].copy_from_slice(&colour);
+                    continue;
+                }
                 for (value, goal) in self.rgb[start..start + 3].iter_mut().zip(colour) {
                     *value = (f32::from(*value) + (f32::from(goal) - f32::from(*value)) * part).round() as u8;
                 }

@@ -7,29 +7,43 @@
 //! | [`concept`](Concept) | pairs of a possible and an impossible event |
 //!
 //! [`Scenes`] holds possible events alone, for training; [`pair`] makes the matched pairs that a model is tested on,
-//! [`validation_pair`] others to choose on.
+//! [`validation_pair`] and [`rehearsal_pair`] others to choose on. Everything that happens in a possible scene follows
+//! from its first frames: how bodies move, how high they bounce, when they come out behind a screen.
 
 mod concept;
 pub mod draw;
 mod world;
 
-pub use concept::{Concept, Pair, pair, validation_pair};
+pub use concept::{Concept, Pair, pair, rehearsal_pair, validation_pair};
 pub use world::{Body, Shape, Slab, World};
 
 use jepa_core::data::{Source, Split};
 use jepa_core::error::{Error, Result};
-use jepa_core::random::Stream;
+use jepa_core::random::{Draw as _, Stream};
 
 use crate::data::{Clip, ClipOptions};
 
 /// Version of the generator: the same version makes the same scenes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Pixels along a side.
 pub const SIZE: usize = 64;
 /// Frames of a scene.
 pub const FRAMES: usize = 48;
 /// Frames a second that a scene claims.
 pub const RATE: f64 = 16.0;
+
+/// Whose events possible scenes could have shown, one after the other. Solidity comes twice: bodies meet walls and
+/// shelves in no other scene, but screens, floors and free ways in several.
+const KINDS: [Concept; 8] = [
+    Concept::Permanence,
+    Concept::Continuity,
+    Concept::Solidity,
+    Concept::Shape,
+    Concept::Colour,
+    Concept::Gravity,
+    Concept::Solidity,
+    Concept::Inertia,
+];
 
 /// A possible scene of the test part: neither trained on nor in a pair.
 pub(crate) fn calibration(concept: Concept, number: u64) -> Vec<World> {
@@ -46,7 +60,7 @@ pub struct Scenes {
 }
 
 impl Scenes {
-    /// One part: 12,000 scenes for training, 600 for testing.
+    /// One part: 104,000 scenes for training, 600 for testing.
     pub fn open(split: Split, options: &ClipOptions) -> Self {
         let classes = Concept::ALL.map(|concept| concept.name().to_owned()).to_vec();
         Self { split, classes, options: options.clone() }
@@ -57,16 +71,29 @@ impl Scenes {
             return Err(Error::data("scenes", format!("there is no scene with index {index}, only {}", self.len())));
         }
         let part = if self.split == Split::Train { 1 } else { 2 };
-        let indices = self.options.indices(FRAMES, RATE, draw);
-        draw::clip(&concept::possible(Concept::ALL[index % Concept::ALL.len()], part, index as u64), &indices)
+        let indices = frames(&self.options, draw);
+        draw::clip(&concept::possible(KINDS[index % KINDS.len()], part, index as u64), &indices)
     }
+}
+
+/// The frames of a clip: evenly spaced, as those of pairs are, so that speeds are the same in both; beginning in the
+/// frame that is drawn, or the first. What is longer than a scene or has several segments follows the rule for recordings,
+/// whose spacing is not even.
+fn frames(options: &ClipOptions, draw: Option<&mut Stream>) -> Vec<usize> {
+    let step = options.rule.step(RATE);
+    let last = options.frames.saturating_sub(1) * step;
+    if options.segments > 1 || last >= FRAMES {
+        return options.indices(FRAMES, RATE, draw);
+    }
+    let first = draw.map_or(0, |draw| draw.below(FRAMES - last));
+    (0..options.frames).map(|at| first + at * step).collect()
 }
 
 impl Source for Scenes {
     type Sample = Clip;
 
     fn len(&self) -> usize {
-        if self.split == Split::Train { 12_000 } else { 600 }
+        if self.split == Split::Train { 104_000 } else { 600 }
     }
 
     fn read(&self, index: usize) -> Result<Clip> {
@@ -78,7 +105,7 @@ impl Source for Scenes {
     }
 
     fn label(&self, index: usize) -> Option<u32> {
-        (index < self.len()).then_some((index % Concept::ALL.len()) as u32)
+        (index < self.len()).then_some(KINDS[index % KINDS.len()] as u32)
     }
 
     fn classes(&self) -> &[String] {
@@ -96,5 +123,41 @@ impl Source for Scenes {
              {SIZE}x{SIZE}",
             self.len()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SamplingRule;
+    use jepa_core::random::Purpose;
+
+    #[test]
+    fn every_concept_is_among_the_scenes_and_named_by_its_label() {
+        for split in [Split::Train, Split::Test] {
+            let scenes = Scenes::open(split, &ClipOptions::default());
+            let mut counts = vec![0; scenes.classes().len()];
+            (0..scenes.len()).for_each(|index| counts[scenes.label(index).unwrap() as usize] += 1);
+            let share = scenes.len() / KINDS.len();
+            for (concept, count) in Concept::ALL.into_iter().zip(counts) {
+                assert_eq!(scenes.classes()[concept as usize], concept.name());
+                assert_eq!(count, if concept == Concept::Solidity { 2 * share } else { share });
+            }
+        }
+    }
+
+    #[test]
+    fn clips_are_evenly_spaced_and_begin_anywhere_in_their_room() {
+        let options = ClipOptions { frames: 12, rule: SamplingRule::Step(4), ..ClipOptions::default() };
+        assert_eq!(frames(&options, None), (0..12).map(|i| 4 * i).collect::<Vec<_>>());
+        let mut firsts = [0; 4];
+        for number in 0..200 {
+            let found = frames(&options, Some(&mut Stream::new(0, Purpose::Augment, 0, number)));
+            assert!(found.windows(2).all(|pair| pair[1] == pair[0] + 4), "{found:?}");
+            firsts[found[0]] += 1;
+        }
+        assert!(firsts.iter().all(|count| (30..=70).contains(count)), "{firsts:?}");
+        let long = ClipOptions { frames: 16, ..options };
+        assert_eq!(frames(&long, None), long.indices(FRAMES, RATE, None), "longer than a scene");
     }
 }

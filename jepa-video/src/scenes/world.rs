@@ -6,6 +6,8 @@
 const STEPS: usize = 16;
 /// Gravity in pixels per frame squared.
 pub(super) const GRAVITY: f32 = 0.12;
+/// Share of speed that a bounce keeps, the same for all bodies: how high one bounces follows from what was seen before.
+pub(super) const RESTITUTION: f32 = 0.75;
 /// Below this speed a body on the ground does not bounce again.
 const REST: f32 = 0.25;
 

@@ -1,6 +1,7 @@
 //! Surprise over time under the frames, as a picture.
 
 use std::convert::Infallible;
+use std::ops::Range;
 
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
@@ -36,21 +37,22 @@ pub struct Track<'a> {
     pub name: &'a str,
     /// The looked-at frames.
     pub video: &'a Clip,
-    /// Surprise by window.
+    /// Surprises, each of hidden frames of its own.
     pub surprise: &'a [f32],
+    /// The looked-at frames that each of them is about.
+    pub hidden: &'a [Range<usize>],
 }
 
-/// A track's most surprising window: its number, and its first and last frame in the video.
-pub fn peak(surprise: &[f32], protocol: &Protocol) -> Option<(usize, usize, usize)> {
-    let (window, _) = surprise.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
-    let first = window * protocol.stride;
-    Some((window, first * protocol.step, (first + protocol.frames - 1) * protocol.step))
+/// The most surprising looked-at frames of a track.
+pub fn peak(track: &Track<'_>) -> Option<Range<usize>> {
+    let (most, _) = track.surprise.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
+    track.hidden.get(most).cloned()
 }
 
-/// The tracks under each other, all curves on one scale, the most surprising window marked and named; a PNG.
+/// The tracks under each other, all curves on one scale, the most surprising frames marked and named; a PNG.
 ///
-/// A window's surprise stands at its first hidden frame, `context` frames after its beginning.
-pub fn draw(tracks: &[Track<'_>], protocol: &Protocol, context: usize) -> Result<Vec<u8>> {
+/// A surprise stands at the first of its hidden frames.
+pub fn draw(tracks: &[Track<'_>], protocol: &Protocol) -> Result<Vec<u8>> {
     let values = || tracks.iter().flat_map(|track| track.surprise.iter().copied());
     let most = values().fold(f32::MIN, f32::max);
     let least = values().fold(f32::MAX, f32::min);
@@ -77,7 +79,7 @@ pub fn draw(tracks: &[Track<'_>], protocol: &Protocol, context: usize) -> Result
             canvas.frame(track.video, index, [LEFT + i * width, top + WORDS], [width.saturating_sub(2), fitting]);
         }
         let bounds = [top + WORDS + fitting + 4, top + WORDS + fitting + CURVE];
-        canvas.curve(track, protocol, context, bounds, [least, most], inner);
+        canvas.curve(track, protocol.step, bounds, [least, most], inner);
         top += height;
     }
     let mut png = std::io::Cursor::new(Vec::new());
@@ -142,8 +144,7 @@ impl Canvas {
     fn curve(
         &mut self,
         track: &Track<'_>,
-        protocol: &Protocol,
-        context: usize,
+        step: usize,
         [top, bottom]: [u32; 2],
         [least, most]: [f32; 2],
         inner: u32,
@@ -155,12 +156,12 @@ impl Canvas {
         let x = |frame: usize| LEFT + (frame as u32 * inner) / (track.video.frames as u32).max(1);
         let span = (most - least).max(f32::MIN_POSITIVE);
         let y = |value: f32| bottom - ((value - least) / span * (bottom - top) as f32) as u32;
-        if let Some((window, first, last)) = peak(track.surprise, protocol) {
-            let edges = [window * protocol.stride, window * protocol.stride + protocol.frames].map(x);
+        if let Some(Range { start, end }) = peak(track) {
+            let edges = [start, end].map(x);
             let corner = Point::new(edges[0] as i32, top as i32);
             let area = Rectangle::new(corner, Size::new(edges[1] - edges[0], bottom - top));
             let Ok(()) = area.draw_styled(&PrimitiveStyle::with_fill(Rgb888::new(252, 232, 226)), self);
-            let name = format!("most surprising: window {window}, frames {first} to {last}");
+            let name = format!("most surprising: frames {} to {}", start * step, end.saturating_sub(1) * step);
             self.text(&name, LEFT, bottom + 4, Alignment::Left, red);
         }
         self.line([LEFT, top], [LEFT, bottom], grey, 1);
@@ -168,7 +169,7 @@ impl Canvas {
         self.text(&format!("{most:.3}"), LEFT - 4, top, Alignment::Right, Rgb888::BLACK);
         self.text(&format!("{least:.3}"), LEFT - 4, bottom - 10, Alignment::Right, Rgb888::BLACK);
         self.text(
-            &format!("frame {}", track.video.frames * protocol.step),
+            &format!("frame {}", track.video.frames * step),
             right,
             bottom + 4,
             Alignment::Right,
@@ -177,8 +178,8 @@ impl Canvas {
         let points: Vec<[u32; 2]> = track
             .surprise
             .iter()
-            .enumerate()
-            .map(|(window, value)| [x(window * protocol.stride + context), y(*value)])
+            .zip(track.hidden)
+            .map(|(value, hidden)| [x(hidden.start), y(*value)])
             .collect();
         points.windows(2).for_each(|pair| self.line(pair[0], pair[1], blue, 2));
         for [x, y] in points {
@@ -195,20 +196,22 @@ mod tests {
 
     #[test]
     fn the_picture_shows_frames_curve_and_the_most_surprising_window() {
-        let protocol = Protocol { contexts: vec![4], ..Protocol::scenes() };
+        let protocol = Protocol { contexts: vec![4], ..Protocol::intphys() };
         let movies = pairs::scenes(&[Concept::Permanence], pairs::Part::Test, 1);
         let clips = [movies[0].possible.read(&protocol).unwrap(), movies[0].impossible.read(&protocol).unwrap()];
         let curves = [[0.2, 0.3, 0.25, 0.2, 0.22], [0.2, 0.3, 0.7, 0.5, 0.22]];
-        let tracks = [0, 1].map(|i| Track { name: "a scene", video: &clips[i], surprise: &curves[i] });
-        let png = draw(&tracks, &protocol, 4).unwrap();
+        let hidden = protocol.hidden(5, 4);
+        let tracks =
+            [0, 1].map(|i| Track { name: "a scene", video: &clips[i], surprise: &curves[i], hidden: &hidden });
+        let png = draw(&tracks, &protocol).unwrap();
         let picture = image::load_from_memory(&png).unwrap().into_rgb8();
         assert_eq!(picture.width(), WIDTH);
         let count = |colour: [u8; 3]| picture.pixels().filter(|pixel| pixel.0 == colour).count();
         assert!(count([30, 80, 180]) > 500, "the curves");
-        assert!(count([252, 232, 226]) > 2000, "the marked windows");
+        assert!(count([252, 232, 226]) > 2000, "the marked frames");
         assert!(count([200, 30, 30]) > 100, "their names");
-        assert_eq!(peak(&curves[1], &protocol), Some((2, 8, 38)));
-        assert!(draw(&[], &protocol, 4).is_err());
+        assert_eq!(peak(&tracks[1]), Some(8..20));
+        assert!(draw(&[], &protocol).is_err());
         if let Some(folder) = std::env::var_os("JEPA_KEEP") {
             std::fs::write(std::path::Path::new(&folder).join("curve.png"), png).unwrap();
         }

@@ -10,21 +10,23 @@ use jepa_core::train::Replicas;
 use super::curve::{self, Track};
 use super::pairs::{self, Movie, MoviePair, Part};
 use super::report::Report;
+use super::scores::Surprises;
 use super::windows::{Observer, Protocol, Shape};
+use crate::data::Clip;
 use crate::scenes::Concept;
 
 /// What [`evaluate`] can be asked to look at.
-pub const FORMATS: &[&str] = &["builtin", "scenes", "intphys", "grasp", "inflevel", "inflevel-priming"];
+pub const FORMATS: &[&str] = &["builtin", "scenes", "rehearsal", "intphys", "grasp", "inflevel", "inflevel-priming"];
 
 /// Pairs of each concept of the rendered scenes.
 const PAIRS: u64 = 100;
 /// Pairs of each concept that every observer's context length is chosen on.
-const VALIDATION: u64 = 12;
+const VALIDATION: u64 = 30;
 /// Videos of each concept that the threshold of single videos is chosen on.
 const CALIBRATION: u64 = 20;
 
 /// The table of `observers`, the trained one first, and a picture of the first pair of every concept as the trained one
-/// sees it. `data` is `scenes` (the default) or `intphys:PATH`, `grasp:PATH`, `inflevel:PATH`. Every observer's context
+/// sees it. `data` is `scenes` (the default), `rehearsal` (other rendered pairs, for comparing settings) or `intphys:PATH`, `grasp:PATH`, `inflevel:PATH`. Every observer's context
 /// length is chosen on other rendered pairs; of recorded videos there are no others, and the middle one is taken.
 pub fn evaluate(
     data: Option<&str>,
@@ -32,7 +34,7 @@ pub fn evaluate(
     observers: &[(&str, &dyn Observer)],
     workers: &Replicas,
 ) -> Result<Evaluated> {
-    let Videos { protocol, pairs, validation, calibration } = open(data.unwrap_or("scenes"))?;
+    let Videos { protocol, pairs, validation, calibration } = open(data.unwrap_or("scenes"), shape)?;
     protocol.check(shape)?;
     let mut report = Report::new(protocol.clone());
     let mut files = Vec::new();
@@ -48,9 +50,20 @@ pub fn evaluate(
             let clips = [pair.possible.read(&protocol)?, pair.impossible.read(&protocol)?];
             let track = |movie: &'_ Movie| format!("{}: {}", pair.concept, movie.name);
             let names = [track(&pair.possible), track(&pair.impossible)];
-            let curves = [possible.curve(0), impossible.curve(0)].map(Option::unwrap_or_default);
-            let tracks = [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: curves[i] });
-            let png = curve::draw(&tracks, &protocol, context)?;
+            // A window alone makes no curve: what makes one is how much of it is seen.
+            let alone = possible.windows() == 1;
+            let curve = |found: &Surprises, clip: &Clip| match alone {
+                true => Ok(protocol.measure(clip, *observer)?.first()),
+                false => Ok::<_, Error>(found.curve(0).unwrap_or_default().to_vec()),
+            };
+            let curves = [curve(possible, &clips[0])?, curve(impossible, &clips[1])?];
+            let hidden = match alone {
+                true => protocol.contexts.iter().map(|context| *context..protocol.frames).collect(),
+                false => protocol.hidden(possible.windows(), context),
+            };
+            let tracks =
+                [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: &curves[i], hidden: &hidden });
+            let png = curve::draw(&tracks, &protocol)?;
             files.push((format!("{}.png", pair.concept), png));
         }
     }
@@ -72,18 +85,19 @@ impl Videos {
     }
 }
 
-fn open(data: &str) -> Result<Videos> {
+fn open(data: &str, shape: Shape) -> Result<Videos> {
     let spec = DataSpec::parse(data, FORMATS);
     let path = spec.path.as_deref().filter(|path| !path.as_os_str().is_empty());
     let format = match (spec.format.as_deref(), path) {
         (None, Some(path)) if path == Path::new("scenes") => "scenes",
+        (None, Some(path)) if path == Path::new("rehearsal") => "rehearsal",
         (Some(format), _) => format,
         _ => return Err(Error::unknown("kind of pairs", data, FORMATS)),
     };
     match (format, path) {
-        ("builtin" | "scenes", _) => Ok(Videos {
-            protocol: Protocol::scenes(),
-            pairs: pairs::scenes(&Concept::ALL, Part::Test, PAIRS),
+        ("builtin" | "scenes" | "rehearsal", _) => Ok(Videos {
+            protocol: Protocol::scenes(shape),
+            pairs: pairs::scenes(&Concept::ALL, if format == "rehearsal" { Part::Rehearsal } else { Part::Test }, PAIRS),
             validation: pairs::scenes(&Concept::ALL, Part::Validation, VALIDATION),
             calibration: pairs::calibration(&Concept::ALL, CALIBRATION),
         }),
@@ -100,7 +114,6 @@ fn open(data: &str) -> Result<Videos> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Clip;
 
     const SHAPE: Shape = Shape { frames: 16, tubelet: 2 };
 
@@ -128,11 +141,8 @@ mod tests {
             let error = evaluate(Some(data), SHAPE, &[("blind", &blind)], &workers).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        for (shape, expected) in
-            [(Shape { tubelet: 3, ..SHAPE }, "multiples of 3"), (Shape { frames: 8, ..SHAPE }, "clip.frames=16")]
-        {
-            let error = evaluate(None, shape, &[("blind", &blind)], &workers).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
-        }
+        let long = Shape { frames: 64, ..SHAPE };
+        let error = evaluate(None, long, &[("blind", &blind)], &workers).unwrap_err().to_string();
+        assert!(error.contains("no window of 64"), "{error}");
     }
 }

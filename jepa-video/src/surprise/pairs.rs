@@ -39,13 +39,15 @@ enum Kind {
     Calibration,
 }
 
-/// Which rendered pairs: those that figures are of, or those that something is chosen on.
+/// Which rendered pairs: those that figures are of, or one of two kinds that something is chosen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// For figures.
     Test,
-    /// For choices.
+    /// For choices that belong to a figure.
     Validation,
+    /// For comparing settings before there is a figure.
+    Rehearsal,
 }
 
 /// A possible video beside the impossible one it is compared with.
@@ -103,6 +105,7 @@ impl Part {
         match self {
             Self::Test => scenes::pair(concept, number),
             Self::Validation => scenes::validation_pair(concept, number),
+            Self::Rehearsal => scenes::rehearsal_pair(concept, number),
         }
     }
 }

@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn an_observer_that_knows_the_answer_is_right_and_one_that_sees_change_alone_is_not() {
         let movies = pairs::scenes(&[Concept::Permanence, Concept::Gravity], pairs::Part::Test, 12);
-        let protocol = Protocol { contexts: vec![4], ..Protocol::scenes() };
+        let protocol = Protocol { contexts: vec![4], ..Protocol::intphys() };
         let mut report = Report::new(protocol.clone());
         let calibration = pairs::calibration(&[Concept::Permanence], 5);
         let workers = Replicas::new(2).unwrap();
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_context_is_the_one_that_is_right_on_the_videos_it_is_chosen_on() {
-        let protocol = Protocol { contexts: vec![4, 8, 12], ..Protocol::scenes() };
+        let protocol = Protocol { contexts: vec![4, 8, 12], ..Protocol::intphys() };
         let report = Report::new(protocol);
         let workers = Replicas::new(2).unwrap();
         let movies = pairs::scenes(&[Concept::Permanence], pairs::Part::Validation, 6);

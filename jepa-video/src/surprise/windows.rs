@@ -1,10 +1,13 @@
 //! A video cut into windows, and the surprise of each.
 
+use std::ops::Range;
+
 use jepa_core::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::scores::Surprises;
 use crate::data::Clip;
+use crate::scenes;
 
 /// What a window's surprise is: given windows of one length and how many of their first frames are seen, the mean
 /// distance between what is predicted of the other frames and what they are, one number a window.
@@ -57,9 +60,12 @@ impl Protocol {
         Self { step: 5, frames: 32, stride: 2, contexts: vec![4, 8, 12, 16, 20] }
     }
 
-    /// The rendered scenes: the windows of IntPhys, and longer contexts, up to all but the last frames.
-    pub fn scenes() -> Self {
-        Self { contexts: vec![4, 8, 12], ..Self::intphys() }
+    /// The rendered scenes, for networks of this shape: one window, which is the whole scene, so that nothing seen is
+    /// forgotten and no window begins behind the event, where an impossible scene is possible again. Every context length
+    /// of whole tubelets is to choose from.
+    pub fn scenes(Shape { frames, tubelet }: Shape) -> Self {
+        let contexts = (1..).map(|times| times * tubelet.max(1)).take_while(|context| *context < frames).collect();
+        Self { step: (scenes::FRAMES / frames.max(1)).max(1), frames, stride: frames.max(1), contexts }
     }
 
     /// Whether the numbers make sense for a network of this shape.
@@ -95,6 +101,12 @@ impl Protocol {
             return Err(Error::data("surprise", problem));
         };
         Ok((0..=room).step_by(self.stride.max(1)).collect())
+    }
+
+    /// The hidden looked-at frames of each of `windows` windows of which the first `context` frames are seen.
+    pub fn hidden(&self, windows: usize, context: usize) -> Vec<Range<usize>> {
+        let of = |window: usize| window * self.stride + context..window * self.stride + self.frames;
+        (0..windows).map(of).collect()
     }
 
     /// The surprise of every window of `video`, which holds the looked-at frames alone, for every context length.
@@ -134,6 +146,20 @@ mod tests {
         assert_eq!(surprises.curve(0).unwrap(), [2.0, 4.0, 6.0]);
         assert_eq!(surprises.curve(4).unwrap(), [10.0, 12.0, 14.0]);
         assert_eq!(surprises.filtered(), [2.0, 4.0, 6.0]);
+    }
+
+    #[test]
+    fn a_rendered_scene_is_one_window_whatever_the_shape() {
+        for (frames, tubelet) in [(16, 2), (12, 2), (12, 1), (24, 4)] {
+            let protocol = Protocol::scenes(Shape { frames, tubelet });
+            protocol.check(Shape { frames, tubelet }).unwrap();
+            let looked = protocol.indices(scenes::FRAMES).len();
+            assert_eq!((looked, protocol.starts(looked).unwrap()), (frames, vec![0]));
+            assert_eq!(protocol.contexts.len(), frames / tubelet - 1);
+        }
+        // No scene holds so many frames: the message names them.
+        let long = Protocol::scenes(Shape { frames: 64, tubelet: 2 });
+        assert!(long.starts(long.indices(scenes::FRAMES).len()).unwrap_err().to_string().contains("64"));
     }
 
     #[test]

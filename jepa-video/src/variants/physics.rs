@@ -27,7 +27,7 @@ pub(super) trait Forecast: Variant<Model = VideoJepa> {
 pub(super) fn surprise<V: Forecast>() -> Evaluation<V> {
     Evaluation {
         name: "surprise",
-        about: "how much more an impossible event surprises than a possible one, by concept (scenes, intphys:PATH, \
+        about: "how much more an impossible event surprises than a possible one, by concept (scenes, rehearsal, intphys:PATH, \
                 grasp:PATH, inflevel:PATH)",
         run,
     }
@@ -78,5 +78,32 @@ impl<V: Forecast> Observer for Eyes<'_, V> {
             all.extend(host::read(found)?);
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::SamplingRule;
+    use crate::network::Predicts;
+    use crate::surprise::Protocol;
+    use crate::variants::v_jepa::VJepa;
+
+    #[test]
+    fn presets_for_surprise_train_on_the_frames_that_it_looks_at() {
+        let preset = |name| VJepa::presets().into_iter().find(|preset| preset.name == name).unwrap().config;
+        let (features, mut pixels) = (preset("scenes"), preset("scenes-pixels"));
+        let ViewConfig { clip, crop, tubelet, .. } = &features.model.view;
+        let shape = Shape { frames: clip.frames, tubelet: *tubelet };
+        let protocol = Protocol::scenes(shape);
+        protocol.check(shape).unwrap();
+        assert_eq!(clip.rule, SamplingRule::Step(protocol.step), "as far apart");
+        assert_eq!((crop.scale, crop.aspect, crop.flip), ([1.0; 2], [1.0; 2], false), "the whole frame");
+        // The baseline is the same run but for what it predicts.
+        assert_eq!(pixels.model.predicts, Predicts::Pixels);
+        assert_eq!(pixels.objective.normalise_targets, None);
+        pixels.model.predicts = Predicts::Features;
+        pixels.objective = features.objective.clone();
+        assert_eq!(pixels, features);
     }
 }

@@ -99,15 +99,25 @@ pub(crate) fn scale_down<C>(config: &mut RunConfig<C>, steps: u64, batch: usize)
 pub(crate) fn scenes<C>(config: &mut RunConfig<C>, steps: u64) {
     scale_down(config, steps, 16);
     config.data.source = "scenes".into();
-    config.schedule.momentum_final = 1.0;
+    (config.run.checkpoint_every, config.run.diagnose_every) = (500, 500);
+    config.schedule =
+        ScheduleConfig { lr: 2e-3, warmup: 0.05, momentum: 0.999, momentum_final: 1.0, ..config.schedule };
     // Which concept a possible scene is from says little; the run is for surprise.
     config.probe.max_train = 1_000;
     config.probe.max_test = 500;
 }
 
-/// Masks of the rendered scenes.
+/// Masks of the rendered scenes: up to the first half is seen, as it is when surprise is measured.
 pub(crate) fn future() -> Vec<MaskConfig> {
-    vec![MaskConfig::Future(Future { seen: [0.25, 0.75] })]
+    vec![MaskConfig::Future(Future { seen: [1.0 / 6.0, 0.5] })]
+}
+
+/// Views of the rendered scenes: all of one, in 6 x 4 x 4 tubelets. A part of a scene, enlarged, would fall faster than
+/// its whole.
+pub(crate) fn scenes_view() -> ViewConfig {
+    let clip = ClipOptions { frames: 12, rule: SamplingRule::Step(4), ..ClipOptions::default() };
+    let crop = CropConfig { size: 32, scale: [1.0; 2], aspect: [1.0; 2], flip: false };
+    ViewConfig { patch: 8, crop, ..ViewConfig::official(clip, 32) }
 }
 
 /// Views of the built-in clips: `frames` of `size` x `size` pixels in tubelets of 2 x 8 x 8. A mirrored clip would move

@@ -219,7 +219,6 @@ impl Variant for VJepa {
 /// Configurations.
 pub mod presets {
     use jepa_core::masks::MaskRule;
-    use jepa_core::picture::CropConfig;
     use jepa_core::train::{AdamWConfig, ClipScope, RunConfig, ScheduleConfig};
 
     use super::*;
@@ -284,11 +283,9 @@ pub mod presets {
         let mut tiny = scaled(40, 4, recipe::small_view(4, 32), encoder(48, 2, 2), predictor(48, 1, 2));
         tiny.run.checkpoint_every = 20;
         tiny.run.diagnose_every = 20;
-        let mut scenes = scaled(900, 16, recipe::small_view(16, 64), encoder(96, 4, 4), predictor(96, 3, 4));
-        recipe::scenes(&mut scenes, 900);
+        let mut scenes = scaled(6000, 16, recipe::scenes_view(), encoder(64, 3, 4), predictor(64, 3, 4));
+        recipe::scenes(&mut scenes, 6000);
         scenes.model.masks = recipe::future();
-        // A part of a scene, enlarged, would fall faster than its whole.
-        scenes.model.view.crop = CropConfig { scale: [1.0; 2], aspect: [1.0; 2], ..scenes.model.view.crop };
         let mut pixels = scenes.clone();
         pixels.model.predicts = Predicts::Pixels;
         pixels.objective.normalise_targets = None;
@@ -305,7 +302,7 @@ pub mod presets {
             },
             Preset {
                 name: "scenes",
-                about: "for surprise: what comes next in possible physical scenes (synthetic), 16 frames of 64 pixels",
+                about: "for surprise: what comes next in possible physical scenes (synthetic), 12 frames of 32 pixels",
                 config: scenes,
             },
             Preset { name: "scenes-pixels", about: "its baseline: the same network predicts pixels", config: pixels },
