@@ -159,7 +159,7 @@ fn every_term_and_the_norm_of_every_gradient_are_the_recorded_ones() {
     let found: BTreeMap<String, f64> = loss
         .terms
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), host::scalar(value.clone().inner()).unwrap()))
+        .map(|(name, value)| (name.to_string(), host::scalar(value.clone().inner()).unwrap()))
         .collect();
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (name, value) in &expected {
