@@ -1,6 +1,8 @@
 //! The data inside the program: synthetic CAD shapes, each computed from its number, so that every command works
 //! without a download.
 
+use std::ops::Range;
+
 use jepa_core::data::{Source, Split};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
@@ -30,39 +32,56 @@ const NOISE: f32 = 0.02;
 /// surface), and has noise of 0 to 2 % of its radius.
 #[derive(Debug)]
 pub struct Builtin {
-    split: Split,
+    /// Whose ranges the sizes are from.
+    sizes: Split,
+    /// In words.
+    part: &'static str,
+    /// Which shapes of each class.
+    shapes: Range<usize>,
     classes: Vec<String>,
 }
 
 impl Builtin {
     /// One part; nothing is computed yet.
     pub fn open(split: Split) -> Self {
-        Self { split, classes: CLASSES.iter().map(|class| class.name.to_owned()).collect() }
-    }
-
-    fn each(&self) -> usize {
-        match self.split {
-            Split::Train => TRAIN,
-            Split::Test => TEST,
+        match split {
+            Split::Train => Self::of(Split::Train, "training", 0..TRAIN),
+            Split::Test => Self::of(Split::Test, "test", 0..TEST),
         }
     }
 
-    fn part(&self) -> &'static str {
-        match self.split {
-            Split::Train => "training",
-            Split::Test => "test",
+    /// The training shapes alone, the last quarter of each class held out as the test part: settings are chosen with it,
+    /// so that the test shapes choose nothing. Sizes of both parts come from the same ranges.
+    pub fn validation(split: Split) -> Self {
+        const FITTED: usize = TRAIN / 4 * 3;
+        match split {
+            Split::Train => Self::of(Split::Train, "fitted training", 0..FITTED),
+            Split::Test => Self::of(Split::Train, "held out training", FITTED..TRAIN),
         }
+    }
+
+    fn of(sizes: Split, part: &'static str, shapes: Range<usize>) -> Self {
+        Self { sizes, part, shapes, classes: CLASSES.iter().map(|class| class.name.to_owned()).collect() }
+    }
+
+    /// The number of cloud `index` among all with sizes from the same ranges.
+    fn number(&self, index: usize) -> usize {
+        self.shapes.start * CLASSES.len() + index
+    }
+
+    fn class(&self, index: usize) -> usize {
+        class(self.number(index))
     }
 
     /// The parameters of cloud `index`, before its shape is made.
     fn parameters(&self, index: usize) -> Parameters {
-        let key = self.split as u64 * (TRAIN * CLASSES.len()) as u64 + index as u64;
-        Parameters::new(self.split, Stream::new(VERSION, Purpose::Synthesis, key, 0))
+        let key = self.sizes as u64 * (TRAIN * CLASSES.len()) as u64 + self.number(index) as u64;
+        Parameters::new(self.sizes, Stream::new(VERSION, Purpose::Synthesis, key, 0))
     }
 
     /// The solid of cloud `index`, stretched.
     fn solid(&self, index: usize, parameters: &mut Parameters) -> Solid {
-        let solid = (CLASSES[class(index)].make)(parameters);
+        let solid = (CLASSES[self.class(index)].make)(parameters);
         let stretch: [f32; 3] = std::array::from_fn(|_| parameters.size(-STRETCH, STRETCH).exp2());
         solid.mapped(|corner| std::array::from_fn(|axis| stretch[axis] * corner[axis]))
     }
@@ -72,7 +91,7 @@ impl Source for Builtin {
     type Sample = Cloud;
 
     fn len(&self) -> usize {
-        self.each() * CLASSES.len()
+        self.shapes.len() * CLASSES.len()
     }
 
     fn read(&self, index: usize) -> Result<Cloud> {
@@ -91,7 +110,7 @@ impl Source for Builtin {
         let mut depths: Vec<f32> = points.iter().map(|point| point[2]).collect();
         let (_, limit, _) = depths.select_nth_unstable_by(POINTS - 1, f32::total_cmp);
         let limit = *limit;
-        let first = first_part(class(index));
+        let first = first_part(self.class(index));
         let (mut points, parts): (Vec<[f32; 3]>, Vec<u32>) = points
             .into_iter()
             .zip(triangles.into_iter().map(|triangle| first + parts[triangle as usize]))
@@ -106,7 +125,7 @@ impl Source for Builtin {
     }
 
     fn label(&self, index: usize) -> Option<u32> {
-        (index < self.len()).then_some(class(index) as u32)
+        (index < self.len()).then_some(self.class(index) as u32)
     }
 
     fn classes(&self) -> &[String] {
@@ -114,27 +133,27 @@ impl Source for Builtin {
     }
 
     fn name(&self, index: usize) -> String {
-        let class = CLASSES[class(index)].name;
-        format!("synthetic {class} {} ({} part)", index / CLASSES.len(), self.part())
+        let class = CLASSES[self.class(index)].name;
+        format!("synthetic {class} {} ({} part)", self.number(index) / CLASSES.len(), self.part)
     }
 
     fn describe(&self) -> String {
         format!(
             "built-in synthetic CAD shapes, generator version {VERSION}: {} {} clouds of {POINTS} points, {} in each of \
-             {} classes, in any pose and partly hidden; training and test shapes have sizes from disjoint ranges",
+             {} classes, in any pose and partly hidden; no size of a test shape occurs in training",
             self.len(),
-            self.part(),
-            self.each(),
+            self.part,
+            self.shapes.len(),
             CLASSES.len(),
         )
     }
 }
 
-/// The class of cloud `index`. Each run of twenty holds every class once, in an order of its own, so that evenly spaced
+/// The class of cloud `number`. Each run of twenty holds every class once, in an order of its own, so that evenly spaced
 /// clouds are of all classes whatever their distance.
-fn class(index: usize) -> usize {
-    let run = (index / CLASSES.len()) as u64;
-    Stream::new(VERSION, Purpose::Order, run, 0).permutation(CLASSES.len())[index % CLASSES.len()] as usize
+fn class(number: usize) -> usize {
+    let run = (number / CLASSES.len()) as u64;
+    Stream::new(VERSION, Purpose::Order, run, 0).permutation(CLASSES.len())[number % CLASSES.len()] as usize
 }
 
 /// Distance of the farthest point from the mean.
@@ -169,6 +188,21 @@ mod tests {
             assert!(source.describe().contains("synthetic"), "{}", source.describe());
             assert!(source.label(count).is_none() && source.read(count).is_err());
         }
+    }
+
+    #[test]
+    fn settings_are_chosen_on_training_shapes_that_are_held_out() {
+        let all = Builtin::open(Split::Train);
+        let [fit, check] = [Split::Train, Split::Test].map(Builtin::validation);
+        assert_eq!((fit.len(), check.len()), (6000, 2000));
+        for (part, first) in [(&fit, 0), (&check, 6000)] {
+            for index in [0, 57, part.len() - 1] {
+                assert_eq!(part.read(index).unwrap(), all.read(first + index).unwrap());
+                assert_eq!(part.label(index), all.label(first + index));
+            }
+            assert!(part.label(part.len()).is_none() && part.read(part.len()).is_err());
+        }
+        assert_ne!(check.describe(), Builtin::open(Split::Test).describe());
     }
 
     #[test]

@@ -36,8 +36,16 @@ use jepa_core::error::{Error, Result};
 use layouts::{folder, modelnet, parts, shapenet};
 
 /// Names of the formats that [`open`] knows. The two in HDF5 need the cargo feature `hdf5`.
-pub const FORMATS: &[&str] =
-    &["builtin", "folder", "shapenet55", "modelnet", "shapenetpart", "modelnet-hdf5", "scanobjectnn"];
+pub const FORMATS: &[&str] = &[
+    "builtin",
+    "builtin-validation",
+    "folder",
+    "shapenet55",
+    "modelnet",
+    "shapenetpart",
+    "modelnet-hdf5",
+    "scanobjectnn",
+];
 
 /// Opens one part of the data that `spec` names. Without a format it is guessed from what the path holds.
 pub fn open(spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Cloud>>> {
@@ -45,7 +53,10 @@ pub fn open(spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Clo
     let format = spec.format.as_deref();
     let path = match (format, path) {
         (Some("builtin"), None) => return Ok(Box::new(Builtin::open(split))),
-        (Some("builtin"), Some(_)) => return Err(Error::data(&spec.text, "`builtin` takes no path: write `builtin`")),
+        (Some("builtin-validation"), None) => return Ok(Box::new(Builtin::validation(split))),
+        (Some(name), Some(_)) if name.starts_with("builtin") => {
+            return Err(Error::data(&spec.text, format!("`{name}` takes no path: write `{name}`")));
+        }
         (Some(name), _) if !FORMATS.contains(&name) => return Err(Error::unknown("data format", name, FORMATS)),
         (_, Some(path)) => path,
         (Some(name), None) => return Err(Error::data(&spec.text, format!("a path is missing: write `{name}:PATH`"))),
