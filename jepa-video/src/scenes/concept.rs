@@ -126,6 +126,15 @@ struct Story {
 const COLOURS: [[u8; 3]; 6] =
     [[225, 40, 40], [40, 190, 60], [60, 90, 235], [240, 210, 40], [210, 70, 220], [60, 210, 220]];
 
+/// Colours of background and floor. All rooms are alike: what there is to know is what happens in them.
+const ROOM: [[u8; 3]; 2] = [[190, 200, 215], [110, 95, 80]];
+/// Colour of screens.
+const SCREEN: [u8; 3] = [95, 130, 115];
+/// Colour of walls and shelves.
+const SOLID: [u8; 3] = [55, 45, 60];
+/// Row of the floor.
+const FLOOR: f32 = 55.0;
+
 /// Room for the story to try other numbers until its event takes place on the stage.
 const TRIES: u64 = 64;
 
@@ -154,15 +163,13 @@ impl Story {
     }
 
     fn sketch(concept: Concept, draw: &mut Stream) -> Self {
-        let shade =
-            |draw: &mut Stream, low: usize, span: usize| std::array::from_fn(|_| (low + draw.below(span)) as u8);
-        let floor = 52.0 + draw.between(0.0, 6.0);
+        let floor = FLOOR;
         let mut world = World {
             bodies: Vec::new(),
             solids: Vec::new(),
             screens: Vec::new(),
             floor,
-            colours: [shade(draw, 150, 80), shade(draw, 70, 60)],
+            colours: ROOM,
         };
         let [colour, other] = {
             let order = draw.permutation(COLOURS.len());
@@ -170,8 +177,6 @@ impl Story {
         };
         let shape = if draw.below(2) == 0 { Shape::Ball } else { Shape::Box };
         let radius = draw.between(4.0, 6.0);
-        let screen = shade(draw, 90, 60);
-        let solid = shade(draw, 30, 50);
         let turned = draw.below(2) == 0;
         let mut body = Body {
             shape,
@@ -189,13 +194,13 @@ impl Story {
             body.at[1] -= draw.between(4.0, 16.0);
         }
         // Whole pixels, and deeper than the floor: a screen whose edge lets something through hides nothing.
-        let tall = |left: f32, width: f32, colour| {
+        let tall = |left: f32, width: f32| {
             let left = left.round();
-            Slab { edges: [left, 14.0, left + width.ceil(), (floor + 1.0).ceil()], colour }
+            Slab { edges: [left, 14.0, left + width.ceil(), (floor + 1.0).ceil()], colour: SCREEN }
         };
         let (event, when) = match concept {
             Concept::Permanence | Concept::Shape | Concept::Colour => {
-                world.screens.push(tall(draw.between(20.0, 26.0), 2.0 * radius + draw.between(3.0, 8.0), screen));
+                world.screens.push(tall(draw.between(20.0, 26.0), 2.0 * radius + draw.between(3.0, 8.0)));
                 let event = match concept {
                     Concept::Permanence => Event::Vanish,
                     Concept::Shape if shape == Shape::Ball => Event::Shape(Shape::Box),
@@ -208,8 +213,8 @@ impl Story {
                 // Wider than the body by more than it moves in a frame: some frame finds it hidden.
                 let width = (2.0 * radius + 4.0).ceil();
                 let (first, gap) = (draw.between(19.0, 22.0).round(), draw.between(8.0, 10.0).round());
-                world.screens.push(tall(first, width, screen));
-                world.screens.push(tall(first + width + gap, width, screen));
+                world.screens.push(tall(first, width));
+                world.screens.push(tall(first + width + gap, width));
                 (Event::Jump(width + gap), When::Hidden)
             }
             Concept::Continuity => {
@@ -229,14 +234,14 @@ impl Story {
             Concept::Solidity if turned => {
                 let top = draw.between(34.0, 40.0);
                 let left = draw.between(10.0, 30.0);
-                world.solids.push(Slab { edges: [left, top, left + 26.0, top + 4.0], colour: solid });
+                world.solids.push(Slab { edges: [left, top, left + 26.0, top + 4.0], colour: SOLID });
                 body.at = [left + draw.between(8.0, 18.0), draw.between(8.0, 12.0)];
                 body.velocity = [0.0; 2];
                 (Event::Pass, When::At(10))
             }
             Concept::Solidity => {
                 let left = draw.between(34.0, 42.0);
-                world.solids.push(Slab { edges: [left, floor - 22.0, left + 5.0, floor], colour: solid });
+                world.solids.push(Slab { edges: [left, floor - 22.0, left + 5.0, floor], colour: SOLID });
                 (Event::Pass, When::At(8))
             }
             Concept::Inertia => {
