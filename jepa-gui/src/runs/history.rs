@@ -253,6 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn the_online_probe_says_one_thing_of_a_step() {
+        let said = |step: u64, accuracy: f64| {
+            format!(r#"{{"kind":"online","step":{step},"accuracy":{accuracy},"loss":1.0,"samples":64,"time":1.0}}"#)
+        };
+        let lines =
+            [step(1, 1.0), said(1, 10.0), step(2, 1.0), said(2, 20.0), step(3, 1.0), step(2, 1.0), said(2, 21.0)];
+        assert_eq!(read(&lines.each_ref().map(String::as_str)).online, [(1, 10.0), (2, 21.0)]);
+    }
+
+    #[test]
     fn one_block_or_a_line_at_a_time_make_no_difference() {
         let mut lines: Vec<String> = [1, 2, 3, 4, 2, 3, 9, 1, 2].iter().map(|s| step(*s, *s as f64 * 0.5)).collect();
         lines.insert(3, r#"{"kind":"warning","step":3,"message":"m"}"#.into());
