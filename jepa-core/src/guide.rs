@@ -83,6 +83,10 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! Samples that are known by more than a class (a place, a size, who was recorded) say so in
+//! [`columns`](crate::data::Source::columns) of classes or numbers: `cargo xtask probe RUN --kind linear --label all` then
+//! reads each of them out of one frozen encoder, beside its floors.
+//!
 //! Readers of files take what they read with [`data::file`](crate::data::file), which bounds the size, and hold a
 //! header's counts against the length of the file before memory is taken. Files in one folder a class (or flat, or in
 //! `train` and `test`) are listed by [`data::folders`](crate::data::folders); a test part, where the files name none, is

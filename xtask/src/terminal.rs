@@ -10,6 +10,8 @@ use jepa_core::runlog::{Event, Observer};
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     printed: Option<Instant>,
+    /// Accuracy of the online probe, in percent.
+    online: Option<f64>,
 }
 
 /// Without a terminal a line is printed this often.
@@ -52,7 +54,8 @@ impl Observer for Progress {
             Event::Step { step, loss, terms, rate, .. } => {
                 let Some(bar) = &self.bar else { return };
                 let terms: Vec<String> = terms.iter().map(|(name, v)| format!("{name} {}", number(*v))).collect();
-                let text = format!("loss {loss:.4} ({}), {rate:.0} samples/s", terms.join(", "));
+                let online = self.online.map_or(String::new(), |accuracy| format!(", online probe {accuracy:.1} %"));
+                let text = format!("loss {loss:.4} ({}), {rate:.0} samples/s{online}", terms.join(", "));
                 bar.set_position(*step);
                 bar.set_message(text.clone());
                 let due = self.printed.is_none_or(|at| at.elapsed() > PLAIN);
@@ -68,9 +71,7 @@ impl Observer for Progress {
                     figures.std, figures.rank_me, figures.participation, figures.content
                 ));
             }
-            Event::Online { step, accuracy, .. } => {
-                self.line(format!("step {step}: online probe {accuracy:.1} %"));
-            }
+            Event::Online { accuracy, .. } => self.online = Some(*accuracy),
             Event::Alarm { step, alarm } => self.line(format!("ALARM, step {step}: {alarm}")),
             Event::Warning { step, message } => self.line(format!("warning, step {step}: {message}")),
             Event::Quarantine(entry) => self.line(format!("left out: {}", entry.cause)),

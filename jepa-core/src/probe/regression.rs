@@ -1,7 +1,7 @@
 //! Linear regression of numbers (a position, an angle) from frozen features: least squares with a small ridge, in double
 //! precision on the host.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::{DMatrix, RowDVector};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -28,15 +28,18 @@ pub struct RegressionFigures {
 /// Ridge over the number of samples, on standardised features.
 const RIDGE: f64 = 1e-4;
 /// Ridges that held-out samples choose from.
-const RIDGES: [f64; 5] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0];
+const RIDGES: [f64; 7] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0];
 
-/// Least squares up to the ridge: what is the same whatever that is.
+/// Least squares up to the ridge: what is the same whatever that is. Features are standardised and numbers centred, so that
+/// b is the mean of the numbers.
 struct Normal {
     scale: Vec<[f64; 2]>,
-    /// Xᵀ X and Xᵀ y of standardised features with a column of ones.
+    /// [samples, width] and [samples, numbers].
+    x: DMatrix<f64>,
+    y: DMatrix<f64>,
+    mean: RowDVector<f64>,
+    /// Xᵀ X, or X Xᵀ where there are fewer samples than features: the smaller of the two leads to the same A.
     squares: DMatrix<f64>,
-    products: DMatrix<f64>,
-    samples: usize,
 }
 
 impl Normal {
@@ -59,18 +62,27 @@ impl Normal {
             [mean, if deviation > 1e-9 { deviation } else { f64::INFINITY }]
         };
         let scale: Vec<[f64; 2]> = (0..width).map(moments).collect();
-        let x = design(features, &scale);
-        let y = DMatrix::from_row_iterator(samples, count, numbers.iter().map(|v| f64::from(*v)));
-        Ok(Self { scale, squares: x.tr_mul(&x), products: x.tr_mul(&y), samples })
+        let x = standardised(features, &scale);
+        let mut y = DMatrix::from_row_iterator(samples, count, numbers.iter().map(|v| f64::from(*v)));
+        let mean = y.row_mean();
+        y.row_iter_mut().for_each(|mut row| row -= &mean);
+        let turned = x.transpose();
+        let squares = if samples < width { &x * &turned } else { &turned * &x };
+        Ok(Self { scale, x, y, mean, squares })
     }
 
     fn solve(&self, ridge: f64) -> Result<LinearRegression> {
-        let width = self.scale.len();
-        let ridge = DVector::from_fn(width + 1, |at, _| if at < width { ridge * self.samples as f64 } else { 0.0 });
-        let normal = &self.squares + DMatrix::from_diagonal(&ridge);
+        let (samples, width) = self.x.shape();
+        let mut squares = self.squares.clone();
+        (0..squares.nrows()).for_each(|at| squares[(at, at)] += ridge * samples as f64);
         let factor =
-            normal.cholesky().ok_or_else(|| Error::Engine("the features give no solvable regression".into()))?;
-        Ok(LinearRegression { scale: self.scale.clone(), weights: factor.solve(&self.products) })
+            squares.cholesky().ok_or_else(|| Error::Engine("the features give no solvable regression".into()))?;
+        let turned = self.x.transpose();
+        let slope = if samples < width { turned * factor.solve(&self.y) } else { factor.solve(&(turned * &self.y)) };
+        let weights = slope.insert_row(width, 0.0);
+        let mut regression = LinearRegression { scale: self.scale.clone(), weights };
+        regression.weights.row_mut(width).copy_from(&self.mean);
+        Ok(regression)
     }
 }
 
@@ -84,7 +96,7 @@ impl LinearRegression {
     /// part of the last one. Of fewer than ten samples nothing is held out.
     pub fn fit_chosen(features: &[f32], width: usize, numbers: &[f32], count: usize) -> Result<Self> {
         let whole = Normal::new(features, width, numbers, count)?;
-        let samples = whole.samples;
+        let samples = whole.x.nrows();
         if samples < 10 {
             return whole.solve(RIDGE);
         }
@@ -107,7 +119,8 @@ impl LinearRegression {
 
     /// Predictions of `features`, row-major [samples, numbers].
     pub fn predict(&self, features: &[f32]) -> Vec<f32> {
-        let y = design(features, &self.scale) * &self.weights;
+        let x = standardised(features, &self.scale).insert_column(self.scale.len(), 1.0);
+        let y = x * &self.weights;
         y.row_iter().flat_map(|row| row.iter().map(|v| *v as f32).collect::<Vec<_>>()).collect()
     }
 
@@ -136,12 +149,12 @@ impl RegressionFigures {
     }
 }
 
-/// Standardised features with a column of ones.
-fn design(features: &[f32], scale: &[[f64; 2]]) -> DMatrix<f64> {
+/// Standardised features, [samples, width].
+fn standardised(features: &[f32], scale: &[[f64; 2]]) -> DMatrix<f64> {
     let width = scale.len();
-    DMatrix::from_fn(features.len() / width, width + 1, |row, column| match scale.get(column) {
-        Some([mean, deviation]) => (f64::from(features[row * width + column]) - mean) / deviation,
-        None => 1.0,
+    DMatrix::from_fn(features.len() / width, width, |row, column| {
+        let [mean, deviation] = scale[column];
+        (f64::from(features[row * width + column]) - mean) / deviation
     })
 }
 
@@ -170,6 +183,19 @@ mod tests {
         let nothing = LinearRegression::fit(&train, 4, &only(&truth, 1), 1).unwrap();
         assert!(nothing.figures(&test, &only(&expected, 1)).r2 < 0.05);
         assert!(LinearRegression::fit(&train, 4, &truth, 1).is_err());
+    }
+
+    #[test]
+    fn fewer_samples_than_features_lead_to_the_same_law_as_more() {
+        // The same samples ten times over weigh the same, and are more than the features.
+        let mut stream = Stream::new(4, Purpose::Test, 0, 0);
+        let mut draw = |count: usize| (0..count).map(|_| stream.normal()).collect::<Vec<f32>>();
+        let (features, numbers, seen) = (draw(12 * 20), draw(12 * 2), draw(5 * 20));
+        let few = LinearRegression::fit(&features, 20, &numbers, 2).unwrap().predict(&seen);
+        let many = LinearRegression::fit(&features.repeat(10), 20, &numbers.repeat(10), 2).unwrap().predict(&seen);
+        for (a, b) in few.iter().zip(&many) {
+            assert!((a - b).abs() < 1e-3, "{a} {b}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The probe that learns beside a run: its place in the loop and in checkpoints.
 
+use burn::module::Module as _;
+
 use super::run::Run;
 use crate::checkpoint::{self, Bundle};
 use crate::data::Prepared;
@@ -7,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Batch as _, Jepa};
 use crate::plugin::{Batch, Variant};
-use crate::probe::{Network, OnlineProbe};
+use crate::probe::{Network, OnlineFigures, OnlineProbe};
 use crate::runlog::Event;
 
 /// Its file in a checkpoint.
@@ -38,34 +40,39 @@ impl<V: Variant> Run<'_, V> {
     }
 
     /// A step of the probe on the batch of `step`, through the encoder as it is after the update. Nothing of it reaches
-    /// the run; where it cannot be had it is given up with a warning.
-    pub(super) fn learn_online(&mut self, step: u64, prepared: &Prepared<Batch<V>>) -> Result<()> {
+    /// the run: where it cannot be had, it is given up with a warning.
+    pub(super) fn learn_online(&mut self, step: u64, prepared: &Prepared<Batch<V>>) {
         if !step.is_multiple_of(self.config.probe.online.every.max(1)) {
-            return Ok(());
+            return;
         }
-        let Some(mut probe) = self.online.take() else { return Ok(()) };
-        let labels: Option<Vec<u32>> = prepared.indices.iter().map(|index| self.source.label(*index)).collect();
-        let Some(labels) = labels else {
-            self.warn("the online probe ends: a sample has no class".to_owned());
-            return Ok(());
+        let Some(mut probe) = self.online.take() else { return };
+        match self.online_step(&mut probe, prepared) {
+            Ok(said) => {
+                self.online = Some(probe);
+                if let Some(OnlineFigures { accuracy, loss, samples }) = said {
+                    self.say(Event::Online { step, accuracy: 100.0 * accuracy, loss, samples });
+                }
+            }
+            Err(error) => self.warn(format!("the online probe ends: {error}")),
+        }
+    }
+
+    fn online_step(&self, probe: &mut OnlineProbe, prepared: &Prepared<Batch<V>>) -> Result<Option<OnlineFigures>> {
+        let label = |index: &usize| {
+            let unknown = || Error::data(self.source.name(*index), "has no class");
+            self.source.label(*index).ok_or_else(unknown)
         };
-        let features = self.batch_features(&prepared.batch)?;
-        if features.0 != labels.len() {
-            self.warn("the online probe ends: this variant's features are not one row a sample".to_owned());
-            return Ok(());
+        let labels = prepared.indices.iter().map(label).collect::<Result<Vec<_>>>()?;
+        let (rows, features) = self.batch_features(&prepared.batch)?;
+        if rows != labels.len() {
+            let because = format!("{} samples have {rows} rows of features", labels.len());
+            return Err(Error::NotOffered { what: "an online probe", because });
         }
-        let said = probe.step(&features.1, &labels)?;
-        self.online = Some(probe);
-        if let Some(figures) = said {
-            let crate::probe::OnlineFigures { accuracy, loss, samples } = figures;
-            self.say(Event::Online { step, accuracy: 100.0 * accuracy, loss, samples });
-        }
-        Ok(())
+        probe.step(&features, &labels)
     }
 
     /// Rows and values of the pooled features of a batch, the replicas sharing the work.
     fn batch_features(&self, batch: &Batch<V>) -> Result<(usize, Vec<f32>)> {
-        use burn::module::Module as _;
         let learner = self.learner()?;
         let encoder = match self.config.probe.network {
             Network::Target => learner.encoder(),

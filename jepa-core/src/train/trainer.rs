@@ -68,7 +68,7 @@ impl<V: Variant> Run<'_, V> {
                     self.state.updates += 1;
                     self.state.step = number;
                     self.say(event);
-                    self.learn_online(number, &prepared)?;
+                    self.learn_online(number, &prepared);
                 }
                 Verdict::Skip => {
                     self.state.step = number;

@@ -280,12 +280,22 @@ mod tests {
 
     #[test]
     fn figures_of_events_without_a_name_here_follow_the_run_when_it_goes_back() {
-        let online = |step: u64, accuracy: f64| format!(r#"{{"kind":"online","step":{step},"accuracy":{accuracy}}}"#);
-        let lines = [step(1, 1.0), online(1, 10.0), step(2, 1.0), online(2, 20.0), step(2, 0.5), online(2, 30.0)];
+        let said = |step: u64, accuracy: f64| format!(r#"{{"kind":"elsewhere","step":{step},"accuracy":{accuracy}}}"#);
+        let lines = [step(1, 1.0), said(1, 10.0), step(2, 1.0), said(2, 20.0), step(2, 0.5), said(2, 30.0)];
         let history = read(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-        let points = &history.figures[&("online".to_owned(), "accuracy".to_owned())];
+        let points = &history.figures[&("elsewhere".to_owned(), "accuracy".to_owned())];
         assert_eq!(points, &[[1.0, 10.0], [2.0, 30.0]]);
-        assert!(history.log.iter().any(|line| line.text == "online: accuracy 30"));
+        assert!(history.log.iter().any(|line| line.text == "elsewhere: accuracy 30"));
+    }
+
+    #[test]
+    fn the_online_probe_says_one_thing_of_a_step() {
+        let said = |step: u64, accuracy: f64| {
+            format!(r#"{{"kind":"online","step":{step},"accuracy":{accuracy},"loss":1.0,"samples":64,"time":1.0}}"#)
+        };
+        let lines =
+            [step(1, 1.0), said(1, 10.0), step(2, 1.0), said(2, 20.0), step(3, 1.0), step(2, 1.0), said(2, 21.0)];
+        assert_eq!(read(&lines.each_ref().map(String::as_str)).online, [(1, 10.0), (2, 21.0)]);
     }
 
     #[test]

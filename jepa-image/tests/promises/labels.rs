@@ -55,7 +55,7 @@ fn every_factor_of_the_factor_data_is_read_out_of_one_encoder_beside_its_floors(
 
     // A column by itself is what it is among all, and the class what it is without a name.
     let x = probe(folder.path(), ProbeKind::Linear, Some("x"), &[]).unwrap();
-    assert_eq!((x.rows.len(), &x.numbers[..]), (0, &all.numbers[6..9]));
+    assert_eq!((x.rows.len(), &x.numbers[..]), (0, &all.numbers[6..9]), "three lines a column, x is the third");
     let class = probe(folder.path(), ProbeKind::Linear, None, &[]).unwrap();
     assert!(class.numbers.is_empty() && class.rows.iter().all(|row| row.label.is_none()));
     for (named, plain) in all.rows.iter().zip(&class.rows) {
