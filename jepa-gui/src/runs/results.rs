@@ -111,14 +111,15 @@ fn walk(path: &str, object: &Map<String, Value>, found: &mut Vec<Table>) {
     }
 }
 
-/// A list of objects as a table; `outer` are the cells that each row of it begins with.
+/// A list of objects as a table; `outer` are the cells that each row of it begins with. What is said in words comes first.
 fn list(name: &str, outer: &[(String, String)], items: &[Value], found: &mut Vec<Table>) {
     let objects: Vec<&Map<String, Value>> = items.iter().filter_map(Value::as_object).collect();
-    let rows: Vec<Vec<(String, String)>> = objects
-        .iter()
-        .map(|object| outer.iter().cloned().chain(object.iter().flat_map(|(key, value)| cells(key, value))).collect())
-        .collect();
-    add(name, rows, found);
+    let row = |object: &&Map<String, Value>| {
+        let (said, counted): (Vec<_>, Vec<_>) = object.iter().partition(|(_, value)| value.is_string());
+        let own = said.into_iter().chain(counted).flat_map(|(key, value)| cells(key, value));
+        outer.iter().cloned().chain(own).collect::<Vec<(String, String)>>()
+    };
+    add(name, objects.iter().map(row).collect(), found);
     for object in objects {
         // A row is told apart in the tables inside it by its first text.
         let named = object.iter().find_map(|(key, value)| Some((words(key), value.as_str()?.to_owned())));
@@ -203,7 +204,7 @@ mod tests {
             "data": "x",
             "episodes": { "count": 3 },
             "rows": [
-                { "name": "planner", "success": 0.875, "interval": [0.5, 1.0], "runs": [{ "end": 1 }, { "end": 2 }] },
+                { "best": 1, "name": "planner", "success": 0.875, "interval": [0.5, 1.0], "runs": [{ "end": 1 }, { "end": 2 }] },
                 { "name": "chance", "success": 0.125, "spread": { "low": 0.0, "high": 0.5 }, "runs": [{ "end": 3 }] },
             ],
             "lengths": [1, 2, 3],
@@ -218,6 +219,7 @@ mod tests {
         assert_eq!((cell(0, 0, "success"), cell(0, 0, "interval")), ("0.875".into(), "0.500 to 1.00".into()));
         assert_eq!((cell(0, 1, "spread high"), cell(0, 0, "spread high")), ("0.500".into(), String::new()));
         assert_eq!((cell(1, 2, "name"), cell(1, 2, "end")), ("chance".into(), "3".into()));
+        assert_eq!(found[0].columns[0], "name", "words before numbers");
         assert!(found.iter().all(|table| table.rows.iter().all(|row| row.len() == table.columns.len())));
         assert!(tables(&json!([1, 2])).is_empty() && tables(&json!({ "rows": [] })).is_empty());
     }

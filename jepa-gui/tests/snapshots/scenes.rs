@@ -107,9 +107,7 @@ fn launch_filled() -> Outcome<Shot> {
 }
 
 fn launch_error() -> Outcome<Shot> {
-    let folder = runs("launch");
-    silent(&folder, "taken", RunState::Finished, 2)?;
-    let mut window = launch(&folder)?;
+    let mut window = launch("no-runs")?;
     write(&mut window, "From", "/no/such/folder");
     window.key_press(egui::Key::Tab);
     wait(&mut window, "the error of the data", says("format:path with one of"))?;
@@ -211,10 +209,12 @@ fn branch_filled() -> Outcome<Shot> {
 
 fn branch_error() -> Outcome<Shot> {
     let mut window = branch("branch-error")?;
-    write(&mut window, "Changes, one key=value a line, such as schedule.lr=0.0005", "schedule.lr=fast");
+    // The name that the dialog has chosen is taken while it is open.
+    let taken = format!("{}/i-jepa-tiny-1-branch-1", runs("branch-error"));
+    fs::create_dir(taken).map_err(|e| e.to_string())?;
     press(&mut window, "Branch and train");
-    wait(&mut window, "the error", says("schedule.lr"))?;
-    rest(&mut window, 0.5);
+    wait(&mut window, "the error", says("exists already"))?;
+    steps(&mut window, 4);
     Ok(Shot::whole(window))
 }
 
@@ -224,6 +224,8 @@ fn embeddings_filled() -> Outcome<Shot> {
     show(&mut window, ScreenId::Embeddings, Some(run));
     wait(&mut window, "the map", says("Map: PCA"))?;
     wait(&mut window, "its trust", says("of true neighbours kept"))?;
+    // Thumbnails have no label to wait for.
+    rest(&mut window, 2.0);
     Ok(Shot::whole(window))
 }
 
@@ -257,26 +259,30 @@ fn sample(mode: &str, done: &'static str, data: Option<&str>) -> Outcome<Shot> {
     Ok(Shot::whole(window))
 }
 
-/// Two runs, the second with another seed.
-fn compared(scene: &str) -> Outcome<(Window, [String; 2])> {
+/// Two runs, the second with another seed, or without its log and with a configuration that is none.
+fn compared(scene: &str, is_broken: bool) -> Outcome<(Window, [String; 2])> {
     let folder = runs(scene);
     told(&folder, "first", RunState::Finished, 9, true)?;
     told(&folder, "second", RunState::Running, 2, false)?;
     let runs = ["first", "second"].map(|name| format!("{folder}/{name}"));
     let config = format!("{}/config.toml", runs[1]);
     let text = fs::read_to_string(&config).map_err(|e| e.to_string())?;
-    fs::write(config, text.replace("seed = 0", "seed = 7")).map_err(|e| e.to_string())?;
+    let text = if is_broken { "no toml".to_owned() } else { text.replace("seed = 0", "seed = 7") };
+    fs::write(config, text).map_err(|e| e.to_string())?;
+    if is_broken {
+        fs::remove_file(format!("{}/events.jsonl", runs[1])).map_err(|e| e.to_string())?;
+    }
     let mut window = open(&folder)?;
     show(&mut window, ScreenId::Compare, None);
     Ok((window, runs))
 }
 
 fn compare_none_ticked() -> Outcome<Shot> {
-    compared("compare-none").map(|(window, _)| Shot::whole(window))
+    compared("compare-none", false).map(|(window, _)| Shot::whole(window))
 }
 
 fn compare_filled() -> Outcome<Shot> {
-    let (mut window, runs) = compared("compare-filled")?;
+    let (mut window, runs) = compared("compare-filled", false)?;
     app(&mut window).shared.workspace.content.notes.insert("first".into(), "the good one".into());
     app(&mut window).shared.workspace.content.tags.insert("first".into(), vec!["kept".into()]);
     app(&mut window).shared.selection.compared = runs.iter().map(Into::into).collect();
@@ -290,15 +296,13 @@ fn compare_filled() -> Outcome<Shot> {
     Ok(Shot::whole(window))
 }
 
-/// One of them lost its log and its configuration.
 fn compare_error() -> Outcome<Shot> {
-    let (mut window, runs) = compared("compare-error")?;
-    fs::write(format!("{}/config.toml", runs[1]), "no toml").map_err(|e| e.to_string())?;
-    fs::remove_file(format!("{}/events.jsonl", runs[1])).map_err(|e| e.to_string())?;
-    // The list is read again once a second.
-    rest(&mut window, 1.5);
+    let (mut window, runs) = compared("compare-error", true)?;
     app(&mut window).shared.selection.compared = runs.iter().map(Into::into).collect();
-    rest(&mut window, 1.0);
+    wait(&mut window, "the curve of the sound one", |window| {
+        let followers = &window.state().as_ref().unwrap().shared.followers;
+        followers.get(runs[0].as_ref()).is_some_and(|f| f.history.step() == 300)
+    })?;
     Ok(Shot::whole(window))
 }
 
@@ -306,7 +310,6 @@ fn palette_and_notices() -> Outcome<Shot> {
     let mut window = open("no-runs")?;
     let notices = &mut app(&mut window).shared.notices;
     notices.error("i-jepa-tiny-1: its process ended with an error\nerror: the disk is full");
-    notices.warning("What you arranged here cannot be remembered: the folder is read-only");
     notices.offer("i-jepa-tiny-2 is in the trash", "Undo", Action::ChooseRuns);
     app(&mut window).show(ScreenId::Compare);
     window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::P);

@@ -38,6 +38,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Pictures and rows shown of one kind; the rest lies in its folder.
 const PICTURES: usize = 24;
 const ROWS: usize = 40;
+/// Rows of a table that is open from the beginning, where there are several.
+const OPEN: usize = 12;
 
 impl Probes {
     /// Looks into the folder now and then, as long as the panel is shown.
@@ -166,12 +168,12 @@ fn report_ui(ui: &mut Ui, of: (&str, usize), report: &Report, tables: &[Table]) 
     ui.label(RichText::new(format!("{data}{when}")).small().weak());
     for (i, table) in tables.iter().enumerate() {
         let id = (of.0, of.1, i);
-        if i == 0 {
+        if tables.len() == 1 {
             grid(ui, id, table);
             continue;
         }
-        let title = format!("{} ({})", table.name, table.rows.len());
-        egui::CollapsingHeader::new(title).id_salt(id).show(ui, |ui| grid(ui, id, table));
+        let header = egui::CollapsingHeader::new(format!("{} ({})", table.name, table.rows.len())).id_salt(id);
+        header.default_open(table.rows.len() <= OPEN).show(ui, |ui| grid(ui, id, table));
     }
     if !report.text.is_empty() {
         let header = egui::CollapsingHeader::new("As the terminal said it").id_salt((of.0, of.1, "text"));
