@@ -20,7 +20,8 @@ pub struct PresetInfo {
     pub config: String,
 }
 
-/// Layers of a configuration, lowest first: preset, file, assignments, and the flags that have a name of their own.
+/// Layers of a configuration, lowest first: preset, file, assignments, and the flags that have a name of their own; and what a
+/// run begins with.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Preset to begin from; absent: the first.
