@@ -164,13 +164,7 @@ impl Story {
 
     fn sketch(concept: Concept, draw: &mut Stream) -> Self {
         let floor = FLOOR;
-        let mut world = World {
-            bodies: Vec::new(),
-            solids: Vec::new(),
-            screens: Vec::new(),
-            floor,
-            colours: ROOM,
-        };
+        let mut world = World { bodies: Vec::new(), solids: Vec::new(), screens: Vec::new(), floor, colours: ROOM };
         let [colour, other] = {
             let order = draw.permutation(COLOURS.len());
             [COLOURS[order[0] as usize], COLOURS[order[1] as usize]]
@@ -450,7 +444,10 @@ mod tests {
             let chosen_on = [validation_pair(concept, 7).possible, rehearsal_pair(concept, 7).possible];
             let others = [possible(concept, 1, 7), possible(concept, 2, 7)].into_iter().chain(chosen_on);
             let others: Vec<_> = others.collect();
-            assert!(!others.contains(&pair(concept, 7).possible), "what is trained on or chosen on and the test share a scene");
+            assert!(
+                !others.contains(&pair(concept, 7).possible),
+                "what is trained on or chosen on and the test share a scene"
+            );
         }
     }
 

@@ -141,14 +141,7 @@ impl Canvas {
         }
     }
 
-    fn curve(
-        &mut self,
-        track: &Track<'_>,
-        step: usize,
-        [top, bottom]: [u32; 2],
-        [least, most]: [f32; 2],
-        inner: u32,
-    ) {
+    fn curve(&mut self, track: &Track<'_>, step: usize, [top, bottom]: [u32; 2], [least, most]: [f32; 2], inner: u32) {
         let grey = Rgb888::new(170, 170, 170);
         let red = Rgb888::new(200, 30, 30);
         let blue = Rgb888::new(30, 80, 180);
@@ -168,19 +161,9 @@ impl Canvas {
         self.line([LEFT, bottom], [right, bottom], grey, 1);
         self.text(&format!("{most:.3}"), LEFT - 4, top, Alignment::Right, Rgb888::BLACK);
         self.text(&format!("{least:.3}"), LEFT - 4, bottom - 10, Alignment::Right, Rgb888::BLACK);
-        self.text(
-            &format!("frame {}", track.video.frames * step),
-            right,
-            bottom + 4,
-            Alignment::Right,
-            Rgb888::BLACK,
-        );
-        let points: Vec<[u32; 2]> = track
-            .surprise
-            .iter()
-            .zip(track.hidden)
-            .map(|(value, hidden)| [x(hidden.start), y(*value)])
-            .collect();
+        self.text(&format!("frame {}", track.video.frames * step), right, bottom + 4, Alignment::Right, Rgb888::BLACK);
+        let points: Vec<[u32; 2]> =
+            track.surprise.iter().zip(track.hidden).map(|(value, hidden)| [x(hidden.start), y(*value)]).collect();
         points.windows(2).for_each(|pair| self.line(pair[0], pair[1], blue, 2));
         for [x, y] in points {
             self.line([x.saturating_sub(2), y], [x + 2, y], blue, 4);
@@ -201,8 +184,7 @@ mod tests {
         let clips = [movies[0].possible.read(&protocol).unwrap(), movies[0].impossible.read(&protocol).unwrap()];
         let curves = [[0.2, 0.3, 0.25, 0.2, 0.22], [0.2, 0.3, 0.7, 0.5, 0.22]];
         let hidden = protocol.hidden(5, 4);
-        let tracks =
-            [0, 1].map(|i| Track { name: "a scene", video: &clips[i], surprise: &curves[i], hidden: &hidden });
+        let tracks = [0, 1].map(|i| Track { name: "a scene", video: &clips[i], surprise: &curves[i], hidden: &hidden });
         let png = draw(&tracks, &protocol).unwrap();
         let picture = image::load_from_memory(&png).unwrap().into_rgb8();
         assert_eq!(picture.width(), WIDTH);

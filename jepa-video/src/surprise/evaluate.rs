@@ -97,7 +97,11 @@ fn open(data: &str, shape: Shape) -> Result<Videos> {
     match (format, path) {
         ("builtin" | "scenes" | "rehearsal", _) => Ok(Videos {
             protocol: Protocol::scenes(shape),
-            pairs: pairs::scenes(&Concept::ALL, if format == "rehearsal" { Part::Rehearsal } else { Part::Test }, PAIRS),
+            pairs: pairs::scenes(
+                &Concept::ALL,
+                if format == "rehearsal" { Part::Rehearsal } else { Part::Test },
+                PAIRS,
+            ),
             validation: pairs::scenes(&Concept::ALL, Part::Validation, VALIDATION),
             calibration: pairs::calibration(&Concept::ALL, CALIBRATION),
         }),
