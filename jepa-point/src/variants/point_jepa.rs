@@ -373,6 +373,7 @@ pub mod presets {
             weight: 0.03,
             on: Role::Context,
             against: Some(Role::Whole),
+            level: 1,
         }];
         vec![
             preset(

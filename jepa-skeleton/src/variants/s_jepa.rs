@@ -365,6 +365,7 @@ pub mod presets {
             weight: 0.1,
             on: Role::Context,
             against: Some(Role::Whole),
+            level: 1,
         }];
         vec![
             preset(
