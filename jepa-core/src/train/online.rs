@@ -29,7 +29,9 @@ impl<V: Variant> Run<'_, V> {
     /// The probe as a checkpoint has it.
     pub(super) fn restore_online(&mut self, bundle: Option<&Bundle>) -> Result<()> {
         self.open_online();
-        if let (Some(bundle), Some(probe)) = (bundle, self.online.take()) {
+        if let Some(bundle) = bundle
+            && let Some(probe) = self.online.take()
+        {
             let tensors = match bundle.files.contains_key(FILE) {
                 true => checkpoint::decode(bundle.file(FILE)?, &bundle.path.join(FILE))?,
                 false => checkpoint::Named::new(),

@@ -82,7 +82,7 @@ fn few_labels_of_a_column_of_classes_and_what_numbers_cannot_be_asked() {
     assert_ne!(all.rows[0].accuracy, all.rows[6].accuracy, "clothes are not textures");
 
     // A probe of tokens reads the column too: textures can be told in an untrained encoder.
-    let quick = ["probe.attentive.epochs=6", "probe.attentive.lr=[3e-3]", "probe.attentive.decay=[0.01]"];
+    let quick = ["probe.attentive.epochs=20", "probe.attentive.lr=[3e-3]", "probe.attentive.decay=[0.01]"];
     let tokens = probe(folder.path(), ProbeKind::Attentive, Some("texture"), &quick).unwrap();
     assert_eq!(tokens.rows.len(), 2);
     assert!(tokens.rows.iter().all(|row| row.label.as_deref() == Some("texture") && row.accuracy > 25.0), "{tokens:?}");

@@ -7,7 +7,9 @@ use jepa_image as _;
 #[test]
 fn every_tool_of_the_box_has_a_line_and_what_cannot_be_read_is_said() {
     let of = |variant: &str| {
-        let settings = Settings { preset: Some("tiny".into()), replicas: Some(1), ..Settings::default() };
+        // Whitening wants more rows than dimensions.
+        let assignments = vec!["run.batch=64".into()];
+        let settings = Settings { preset: Some("tiny".into()), replicas: Some(1), assignments, ..Settings::default() };
         let request = OverheadRequest { settings, rounds: 2, engine: Engine::cpu() };
         plugin::find(variant).unwrap().overhead(&request).unwrap()
     };

@@ -240,7 +240,7 @@ mod tests {
             (format!("mamp:{}", at("notes")), "no readable .npz"),
             (format!("pck-body:{}", at("a.csv")), "expected a first line"),
             (format!("pck-hand:{}", at("empty")), "is not a file"),
-            (format!("folder:{}", at("empty")), "holds no sequences"),
+            (format!("folder:{}", at("empty")), "no sequences found"),
         ] {
             let error = refusal(&text);
             let path = text.split_once(':').map_or(text.as_str(), |(_, path)| path);

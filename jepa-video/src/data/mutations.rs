@@ -14,8 +14,8 @@ use super::*;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// For files of a few kilobytes.
-const LIMITS: Limits = Limits { mutations: 2000, memory: 64 << 20, time: Duration::from_secs(20), refused: 0.05 };
+/// For files of a few kilobytes. A header may promise frames of 8K, which are decoded: that is the bound.
+const LIMITS: Limits = Limits { mutations: 2000, memory: 512 << 20, time: Duration::from_secs(20), refused: 0.05 };
 
 pub(crate) fn picture(seed: u32, width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {

@@ -110,6 +110,10 @@ impl World {
             let (before, after) = self.bodies.split_at_mut(i);
             before.iter_mut().for_each(|other| collide(other, &mut after[0]));
         }
+        // Who was parted from another may have been pushed into the floor.
+        for body in &mut self.bodies {
+            body.at[1] = body.at[1].min(self.floor - body.radius);
+        }
     }
 }
 
