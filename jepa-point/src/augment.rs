@@ -31,6 +31,9 @@ pub struct AugmentConfig {
     /// Turn every cloud in space as well, each by a turn of its own, all equally likely (Point-JEPA: no): for clouds
     /// that come in any pose.
     pub tumble: bool,
+    /// Show the context encoder every cloud in a pose of its own (Point-JEPA: no; S-JEPA does so with skeletons): what
+    /// is predicted from it cannot depend on the pose.
+    pub turn_context: bool,
 }
 
 /// How the points of a cloud are chosen. A cloud with too few points is used whole, then its points once more.
@@ -54,6 +57,7 @@ impl Default for AugmentConfig {
             unit_sphere: true,
             rotate: [-PI, PI],
             tumble: false,
+            turn_context: false,
         }
     }
 }
@@ -102,6 +106,11 @@ impl AugmentConfig {
     /// Draws the turn in space of one cloud; none where clouds are not to be tumbled.
     pub fn tumbled(&self, draw: &mut impl Draw) -> Option<Turn> {
         self.tumble.then(|| Turn::random(draw))
+    }
+
+    /// Draws the turn from the pose of one cloud to that in which the context encoder sees it; none where both are one.
+    pub fn context_turn(&self, draw: &mut impl Draw) -> Option<Turn> {
+        self.turn_context.then(|| Turn::random(draw))
     }
 
     /// Draws where the subsampling of one cloud of `points` points starts.
@@ -283,9 +292,11 @@ mod tests {
             unit_sphere: false,
             rotate: [0.0, 0.0],
             tumble: false,
+            turn_context: false,
         };
         let cloud = cloud(10);
         let mut draw = Stream::new(1, Purpose::Test, 0, 0);
+        assert_eq!((config.tumbled(&mut draw), config.context_turn(&mut draw)), (None, None));
         assert_eq!(config.apply(&cloud, 0, &config.pose(&mut draw)).unwrap(), cloud);
         let expected = [&cloud[7..], &cloud[..7]].concat();
         assert_eq!(config.clean(&cloud, 7).unwrap(), expected, "a run goes round the end");

@@ -7,6 +7,7 @@
 //! | [`augment`] | subsampling, scale, centre, unit sphere, rotation |
 //! | [`tokens`] | from a cloud to groups of points |
 //! | [`masks`] | which groups are seen, which predicted |
+//! | `batch` | groups of clouds, and how the context encoder sees them |
 //! | [`network`] | tokeniser, encoder, predictor |
 //! | [`variants`] | one variant a file: [`variants::point_jepa`] |
 //! | [`weights`] | names and layouts of official checkpoints |
@@ -19,6 +20,7 @@
 //! | `hdf5` | ModelNet40 and ScanObjectNN in HDF5 files |
 
 pub mod augment;
+mod batch;
 pub mod data;
 pub mod geometry;
 pub mod masks;

@@ -1,19 +1,19 @@
 //! The networks: a mini-PointNet for tokens, a code for centres, an encoder that adds it before every block, a
 //! predictor that knows a target by its centre alone.
 
-use std::ops::Range;
-
 use burn::module::{Module, Param};
 use burn::prelude::*;
 use jepa_core::error::{Error, Result};
-use jepa_core::jepa::{Batch, Forward, Jepa, Pair, Role, Step};
-use jepa_core::masks::{MaskSet, TokenSets, gather, repeat_interleave};
+use jepa_core::jepa::{Batch as _, Forward, Jepa, Pair, Role, Step};
+use jepa_core::masks::{MaskSet, gather, repeat_interleave};
 use jepa_core::nn::{
     BatchNorm, BatchStatistics, BlockConfig, EncoderConfig, Init, Linear, Noise, NoiseConfig, PredictorConfig,
     Transformer, gelu, max_over_members, project,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use crate::batch::GroupBatch;
 
 /// Hidden width of a centre's code, as in Point-BERT.
 const CODE: usize = 128;
@@ -49,99 +49,6 @@ impl TokenizerConfig {
             }
         }
         Ok(())
-    }
-}
-
-/// Clouds cut into groups, with masks when they are to be trained on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GroupBatch {
-    values: Vec<f32>,
-    centres: Vec<f32>,
-    /// clouds, groups, points a group
-    shape: [usize; 3],
-    masks: Option<MaskSet>,
-}
-
-impl GroupBatch {
-    /// `values` [clouds, groups, points, 3] relative to `centres` [clouds, groups, 3]; masks must be for as many clouds
-    /// and groups.
-    pub fn new(values: Vec<f32>, centres: Vec<f32>, shape: [usize; 3], masks: Option<MaskSet>) -> Result<Self> {
-        let [clouds, groups, points] = shape;
-        let fits = masks.as_ref().is_none_or(|m| {
-            m.context.iter().chain(&m.target).all(|mask| mask.batch() == clouds && mask.tokens() == groups)
-                && !m.context.is_empty()
-                && !m.target.is_empty()
-        });
-        if values.len() != clouds * groups * points * 3 || centres.len() != clouds * groups * 3 || clouds == 0 || !fits
-        {
-            let problem =
-                format!("{} values and {} centres do not make a batch of {shape:?}", values.len(), centres.len());
-            return Err(Error::Engine(problem));
-        }
-        Ok(Self { values, centres, shape, masks })
-    }
-
-    /// Groups [clouds, groups, points, 3] and centres [clouds, groups, 3].
-    fn upload(&self, device: &Device) -> (Tensor<4>, Tensor<3>) {
-        let [clouds, groups, points] = self.shape;
-        (
-            Tensor::from_data(TensorData::new(self.values.clone(), [clouds, groups, points, 3]), device),
-            Tensor::from_data(TensorData::new(self.centres.clone(), [clouds, groups, 3]), device),
-        )
-    }
-}
-
-impl Batch for GroupBatch {
-    fn len(&self) -> usize {
-        self.shape[0]
-    }
-
-    fn shard(&self, range: Range<usize>) -> Self {
-        let [_, groups, points] = self.shape;
-        let part = |values: &[f32], size: usize| values[range.start * size..range.end * size].to_vec();
-        Self {
-            values: part(&self.values, groups * points * 3),
-            centres: part(&self.centres, groups * 3),
-            shape: [range.len(), groups, points],
-            masks: self.masks.as_ref().map(|m| m.shard(range.clone())),
-        }
-    }
-
-    fn mask_sets(&self) -> &[MaskSet] {
-        self.masks.as_slice()
-    }
-
-    fn masked(&self, sets: &[TokenSets]) -> Result<Self> {
-        let [set] = sets else {
-            return Err(Error::config("mask", format!("expected the masks of one generator, found {}", sets.len())));
-        };
-        Ok(Self { masks: Some(set.repeated(self.shape[0], self.shape[1])?), ..self.clone() })
-    }
-
-    fn figures(&self) -> Vec<(&'static str, f64)> {
-        let length = |masks: &[jepa_core::masks::Mask]| masks.first().map_or(0.0, |m| m.len() as f64);
-        self.masks
-            .iter()
-            .flat_map(|m| [("context_tokens", length(&m.context)), ("target_tokens", length(&m.target))])
-            .collect()
-    }
-
-    fn disturbed(&self, hidden: bool) -> Self {
-        let [clouds, groups, points] = self.shape;
-        let mut copy = self.clone();
-        for cloud in 0..clouds {
-            let visible = |group: usize| {
-                self.masks.iter().flat_map(|m| &m.context).any(|m| m.row(cloud).contains(&(group as u32)))
-            };
-            for group in (0..groups).filter(|g| visible(*g) != hidden) {
-                let at = cloud * groups + group;
-                for (i, v) in copy.values[at * points * 3..(at + 1) * points * 3].iter_mut().enumerate() {
-                    *v = *v * -0.5 + 0.1 * (i % 7) as f32;
-                }
-                copy.centres[at * 3..(at + 1) * 3].iter_mut().for_each(|v| *v = 0.2 - *v);
-            }
-        }
-        copy
     }
 }
 
@@ -350,13 +257,23 @@ impl Jepa for PointNetworks {
     }
 
     fn forward(&self, target: &PointEncoder, batch: &GroupBatch, step: &Step) -> Forward {
-        let Some(masks) = &batch.masks else { return Forward::default() };
+        let Some(masks) = batch.masks() else { return Forward::default() };
         let MaskSet { context: visible, target: hidden } = masks;
         let (groups, centres) = batch.upload(&step.device);
-        let (tokens, met) = self.encoder.tokenizer.forward(groups, step);
-
         let codes = target.positional_encoding.forward(centres.clone());
-        let whole = target.transformer.trunk(plain(tokens.clone()), Some(codes), None);
+        let (tokens, met, of_target, centres) = match batch.upload_seen(&step.device) {
+            // One pose: the target takes over the tokens of the context path.
+            None => {
+                let (tokens, met) = self.encoder.tokenizer.forward(groups, step);
+                (tokens.clone(), met, plain(tokens), centres)
+            }
+            Some((seen, centres)) => {
+                let of_target = target.tokenizer.evaluate(groups);
+                let (tokens, met) = self.encoder.tokenizer.forward(seen, step);
+                (tokens, met, plain(of_target), centres)
+            }
+        };
+        let whole = target.transformer.trunk(of_target, Some(codes), None);
         let s_y = repeat_interleave(gather(whole.clone(), hidden), batch.len(), visible.len());
 
         let codes = self.encoder.positional_encoding.forward(gather(centres.clone(), visible));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use eframe::{egui_wgpu, wgpu};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use jepa_gui::app::App;
 use jepa_gui::runs::Program;
@@ -175,8 +175,10 @@ pub(crate) fn says(text: &'static str) -> impl Fn(&Window) -> bool {
 pub(crate) fn wait(window: &mut Window, what: &str, done: impl Fn(&Window) -> bool) -> Outcome {
     let clock = Instant::now();
     while !done(window) {
-        if clock.elapsed() > Duration::from_secs(60) {
-            return Err(format!("waited for {what} in vain"));
+        if clock.elapsed() > Duration::from_secs(20) {
+            let labels = window.query_all_by(|node| node.label().is_some());
+            let seen: Vec<String> = labels.filter_map(|node| node.accesskit_node().label()).take(80).collect();
+            return Err(format!("waited for {what} in vain; there is: {}", seen.join(" | ")));
         }
         window.step();
         std::thread::sleep(Duration::from_millis(5));

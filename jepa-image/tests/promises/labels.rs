@@ -81,11 +81,11 @@ fn few_labels_of_a_column_of_classes_and_what_numbers_cannot_be_asked() {
     assert_eq!(all.rows[6..], few.rows[..]);
     assert_ne!(all.rows[0].accuracy, all.rows[6].accuracy, "clothes are not textures");
 
-    // A probe of tokens reads the column too: textures can be told in an untrained encoder.
+    // A probe of tokens reads the column too: textures can be told in an untrained encoder; a sixth is chance.
     let quick = ["probe.attentive.epochs=20", "probe.attentive.lr=[3e-3]", "probe.attentive.decay=[0.01]"];
     let tokens = probe(folder.path(), ProbeKind::Attentive, Some("texture"), &quick).unwrap();
     assert_eq!(tokens.rows.len(), 2);
-    assert!(tokens.rows.iter().all(|row| row.label.as_deref() == Some("texture") && row.accuracy > 25.0), "{tokens:?}");
+    assert!(tokens.rows.iter().all(|row| row.label.as_deref() == Some("texture") && row.accuracy > 21.0), "{tokens:?}");
 
     for (kind, label, words) in [
         (ProbeKind::LowShot, "x", ["numbers", "--kind linear"]),

@@ -37,7 +37,7 @@ use jepa_core::train::{AdamWConfig, DecayRule, MomentumLaw, RateLaw, ScheduleCon
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::augment::AugmentConfig;
+use crate::augment::{AugmentConfig, Turn};
 use crate::data::{self, Cloud};
 use crate::masks::{BlockConfig, Blocks};
 use crate::network::{GroupBatch, PointNetworks, TokenizerConfig};
@@ -143,7 +143,7 @@ impl Variant for PointJepa {
             if let Some(turn) = augment.tumbled(&mut draw) {
                 turn.apply(&mut points);
             }
-            Ok((points, first))
+            Ok((points, first, augment.context_turn(&mut draw)))
         });
         self.collate(clouds, Some(masks))
     }
@@ -152,7 +152,7 @@ impl Variant for PointJepa {
         let augment = &self.config.augment;
         let clouds = samples.iter().enumerate().map(|(i, cloud)| {
             let [start, first] = self.starts(cloud, view, i);
-            Ok((augment.clean(cloud.points(), start)?, first))
+            Ok((augment.clean(cloud.points(), start)?, first, None))
         });
         self.collate(clouds, None)
     }
@@ -244,22 +244,35 @@ impl PointJepa {
         [cloud.len(), self.config.augment.points].map(|points| if view == 0 { 0 } else { draw.below(points) })
     }
 
-    /// Clouds, each with the point its centres start from, cut and put together.
+    /// Clouds cut and put together, each with the point its centres start from and the turn to the pose in which the
+    /// context encoder sees it.
     fn collate(
         &self,
-        clouds: impl ExactSizeIterator<Item = Result<(Vec<[f32; 3]>, usize)>>,
+        clouds: impl ExactSizeIterator<Item = Result<(Vec<[f32; 3]>, usize, Option<Turn>)>>,
         masks: Option<jepa_core::masks::MaskSet>,
     ) -> Result<GroupBatch> {
         let groups = &self.config.groups;
         let (mut values, mut centres, count) = (Vec::new(), Vec::new(), clouds.len());
+        let (mut seen_values, mut seen_centres) = (Vec::new(), Vec::new());
         for cloud in clouds {
-            let (points, first) = cloud?;
-            let cut = groups.cut(&points, first % points.len().max(1))?;
-            values.extend(cut.values);
-            centres.extend(cut.centres.as_flattened());
+            let (points, first, turn) = cloud?;
+            let mut cut = groups.cut(&points, first % points.len().max(1))?;
+            values.extend_from_slice(&cut.values);
+            centres.extend_from_slice(cut.centres.as_flattened());
+            // A turned cloud has the same groups, turned.
+            if let Some(turn) = turn {
+                turn.apply(cut.values.as_chunks_mut().0);
+                turn.apply(&mut cut.centres);
+                seen_values.append(&mut cut.values);
+                seen_centres.extend_from_slice(cut.centres.as_flattened());
+            }
         }
-        GroupBatch::new(values, centres, [count, groups.groups, groups.size], masks)
-            .map_err(|e| Error::config("model", e.to_string()))
+        let batch = GroupBatch::new(values, centres, [count, groups.groups, groups.size], masks);
+        let batch = match seen_centres.is_empty() {
+            true => batch,
+            false => batch.and_then(|batch| batch.seen_as(seen_values, seen_centres)),
+        };
+        batch.map_err(|e| Error::config("model", e.to_string()))
     }
 }
 
@@ -390,5 +403,40 @@ pub mod presets {
                 official(),
             ),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_encoder_sees_the_groups_of_every_cloud_in_a_pose_of_its_own() {
+        let tiny = presets::all().into_iter().find(|preset| preset.name == "tiny");
+        let mut config = tiny.unwrap().config.model;
+        let batch = |config: &PointJepaConfig| {
+            let source = data::Builtin::open(Split::Train);
+            let clouds = (0..2).map(|index| source.read(index).unwrap()).collect();
+            PointJepa::new(config).unwrap().batch(clouds, &Draws::new(1, 1, vec![0, 1])).unwrap()
+        };
+        config.augment.turn_context = false;
+        let plain = batch(&config);
+        assert!(plain.upload_seen(&Device::flex()).is_none());
+        config.augment.turn_context = true;
+        let turned = batch(&config);
+        let lengths = |(values, centres): (Tensor<4>, Tensor<3>)| -> [Vec<f32>; 2] {
+            [values.powi_scalar(2).sum_dim(3).into_data(), centres.powi_scalar(2).sum_dim(2).into_data()]
+                .map(|data| data.try_into_vec().unwrap())
+        };
+        let (target, seen) = (turned.upload(&Device::flex()), turned.upload_seen(&Device::flex()).unwrap());
+        assert_eq!(target.1.to_data(), plain.upload(&Device::flex()).1.to_data(), "the target's pose is as it was");
+        // The turn of each cloud by its first centre: no two are the same, and none is no turn.
+        let first =
+            |centres: &Tensor<3>| centres.clone().slice(s![.., 0..1, ..]).into_data().try_into_vec::<f32>().unwrap();
+        let moved: Vec<f32> = first(&target.1).iter().zip(first(&seen.1)).map(|(a, b)| (a - b).abs()).collect();
+        assert!(moved.chunks(3).all(|cloud| cloud.iter().sum::<f32>() > 0.05), "{moved:?}");
+        for (before, after) in lengths(target).into_iter().zip(lengths(seen)) {
+            assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-4), "a turn keeps lengths");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The first screen: variants as cards with a picture of their masks, and the runs there are.
 
+use std::cmp::Reverse;
+
 use egui::{RichText, Ui};
 use jepa_core::data::Split;
 use jepa_core::plugin::{DataPreview, Description, Kind, Plugin, PreviewRequest, Settings, Shown};
@@ -41,8 +43,13 @@ impl Screen for Start {
     fn poll(&mut self, context: &egui::Context, _shared: &mut Shared) {
         let cards = self.cards.get_or_insert_with(|| {
             let mut plugins = jepa_core::plugin::variants().map_err(|e| e.to_string())?;
-            // What is there to be compared with comes last.
-            plugins.sort_by_key(|plugin| plugin.description.kind == Kind::Comparison);
+            // The modality with the most variants first; what is there to be compared with comes last.
+            let all = plugins.clone();
+            let of = |modality: &str| all.iter().filter(|other| other.description.modality == modality).count();
+            plugins.sort_by_key(|plugin| {
+                let Description { modality, kind, .. } = plugin.description;
+                (kind == Kind::Comparison, Reverse(of(modality)), modality)
+            });
             Ok(plugins.into_iter().map(Card::new).collect())
         });
         let Ok(cards) = cards else { return };
