@@ -38,7 +38,7 @@ pub(crate) const SCENES: [(&str, Scene); 33] = [
     ("sample-empty", || nothing(ScreenId::Sample)),
     ("sample-features", || sample("Features", "Components of block 1", None)),
     ("sample-similarity", || sample("Similarity", "Likeness in block 1", None)),
-    ("sample-attention", || sample("Attention", "Attention of layer 1, head 2", None)),
+    ("sample-attention", || sample("Attention", "Attention of layer 2, head 2", None)),
     ("sample-what-if", || sample("What if", "answered in", None)),
     ("sample-training", || sample("Over training", "Mean error over training", None)),
     ("sample-error", || sample("Features", "cannot be looked into", Some("nowhere/at/all"))),
@@ -67,28 +67,38 @@ fn start_filled() -> Outcome<Shot> {
     told(&folder, "i-jepa-tiny-2", RunState::Running, 2, true)?;
     silent(&folder, "i-jepa-tiny-3", RunState::Failed, 1)?;
     let mut window = sized(&folder, [1040.0, 840.0])?;
-    // Pictures come one after the other, and the last is there when all are.
+    gallery(&mut window)?;
+    Ok(Shot::whole(window))
+}
+
+/// Waits for the pictures of the gallery, with which its width changes; then for the width.
+fn gallery(window: &mut Window) -> Outcome {
     for plugin in jepa_core::plugin::variants().map_err(|e| e.to_string())? {
         let name = format!("Masks of {} on a sample", plugin.description.id);
-        wait(&mut window, &name, |window| window.query_by_label(&name).is_some())?;
+        wait(window, &name, |window| window.query_by_label(&name).is_some())?;
     }
-    Ok(Shot::whole(window))
+    steps(window, 60);
+    Ok(())
 }
 
 fn start_no_variant() -> Outcome<Shot> {
     let mut window = open("no-runs")?;
+    gallery(&mut window)?;
     write(&mut window, "Find a variant", "perpetuum mobile");
+    wait(&mut window, "the answer", says("No variant mentions “perpetuum mobile”"))?;
     Ok(Shot::whole(window))
 }
 
 fn start_runs_empty() -> Outcome<Shot> {
-    let window = open("no-runs")?;
+    let mut window = open("no-runs")?;
+    gallery(&mut window)?;
     Ok(Shot { window, part: Part::RightFrom("Recent runs") })
 }
 
 fn start_runs_error() -> Outcome<Shot> {
     fs::write("a-file", "no folder of runs").map_err(|e| e.to_string())?;
-    let window = open("a-file")?;
+    let mut window = open("a-file")?;
+    gallery(&mut window)?;
     Ok(Shot { window, part: Part::RightFrom("Recent runs") })
 }
 
@@ -193,6 +203,7 @@ fn branch_empty() -> Outcome<Shot> {
     let mut window = open(&folder)?;
     show(&mut window, ScreenId::Run, Some(&format!("{folder}/i-jepa-tiny-1")));
     wait(&mut window, "the buttons", says("Resume"))?;
+    steps(&mut window, 60);
     press(&mut window, "Branch…");
     Ok(Shot::whole(window))
 }
