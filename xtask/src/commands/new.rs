@@ -87,6 +87,8 @@ fn files(name: &str) -> [(String, String); 6] {
         .replace("Series-JEPA", &format!("{pascal}-JEPA"))
         .replace("series-jepa", &format!("{name}-jepa"))
         .replace("\"time series\"", &format!("\"{name}\""))
+        // The example lies beside its data, a variant a folder deeper.
+        .replace("use super::data", "use crate::data")
         .replace("of a time series", "of a window");
     let manifest = format!(
         "[package]\nname = \"jepa-{name}\"\ndescription = \"Joint-embedding prediction on {name}.\"\nversion.workspace = true\nedition.workspace = true\nrust-version.workspace = true\nlicense.workspace = true\nrepository.workspace = true\n\n[lints]\nworkspace = true\n\n[dependencies]\nburn.workspace = true\njepa-core.workspace = true\nschemars.workspace = true\nserde.workspace = true\n"
