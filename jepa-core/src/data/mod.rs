@@ -77,6 +77,11 @@ pub trait Source: Send + Sync {
     fn describe(&self) -> String;
 }
 
+/// What is wrong with an index past the end of a source.
+pub fn no_sample(index: usize, count: usize) -> String {
+    format!("there is no sample with index {index}, only {count} samples")
+}
+
 /// `builtin`, a folder, a file, or `format:path`, as given to `--data`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataSpec {

@@ -321,13 +321,13 @@ fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>>
     struct AttentionBackward;
 
     impl Backward<Flex, 1> for AttentionBackward {
-        type State = (AttentionShape, FlexTensor, Kept);
+        type State = (AttentionShape, FlexTensor, Kept, FlexTensor);
 
         fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-            let (shape, qkv, kept) = ops.state;
+            let (shape, qkv, kept, out) = ops.state;
             let [node] = ops.parents;
             let dout = contiguous(grads.consume::<Flex>(&ops.node));
-            let dqkv = cpu::attention_backward(shape, values(&qkv), &kept, values(&dout));
+            let dqkv = cpu::attention_backward(shape, values(&qkv), &kept, values(&out), values(&dout));
             if let Some(node) = node {
                 grads.register::<Flex>(node.id, tensor(dqkv, &qkv));
             }
@@ -339,7 +339,7 @@ fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>>
     let (out, kept) = cpu::attention(shape, values(&value), true);
     let out = shaped(out, out_shape(shape));
     let out = match AttentionBackward.prepare::<NoCheckpointing>([qkv.node()]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish((shape, value, kept), out),
+        OpsKind::Tracked(prep) => prep.finish((shape, value, kept, out.clone()), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     };
     Some(Tensor::from_primitive::<Autodiff<Flex, NoCheckpointing>>(out))

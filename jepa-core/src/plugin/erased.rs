@@ -59,7 +59,7 @@ impl Plugin {
             evaluate: evaluation::evaluate::<M::Family>,
             embed: probing::embed::<M::Family>,
             inspect: inspection::inspect::<M::Family>,
-            import: weights::import::<M::Family>,
+            import: weights::import::<M>,
             export: weights::export::<M::Family>,
             bench: bench::run::<M::Family>,
             overhead: overhead::run::<M::Family>,

@@ -2,6 +2,7 @@
 
 use super::variant::{Description, Preset};
 use super::{Plugin, Variant};
+use crate::train::RunConfig;
 
 /// One entry of the registry. A [`Variant`] is one by itself. Several whose networks and data are the same, and whose
 /// configuration says what is learned, are members of one family: each brings words and presets, the family the rest,
@@ -24,6 +25,11 @@ pub trait Member: 'static {
 
     /// Its named configurations, as [`Variant::presets`] has them.
     fn presets() -> Vec<Preset<<Self::Family as Variant>::Config>>;
+
+    /// The configuration under which it goes on with weights that the family has imported.
+    fn adopt(config: RunConfig<<Self::Family as Variant>::Config>) -> RunConfig<<Self::Family as Variant>::Config> {
+        config
+    }
 }
 
 impl<V: Variant> Member for V {

@@ -31,6 +31,21 @@ pub struct TrainRequest {
     pub probes: bool,
 }
 
+impl TrainRequest {
+    /// A new run in a folder, on the CPU, without probes at its end; nothing stops it.
+    pub fn new(settings: Settings, out: impl Into<PathBuf>) -> Self {
+        Self {
+            settings,
+            out: Some(out.into()),
+            resume: false,
+            engine: Engine::cpu(),
+            command: Vec::new(),
+            stop: Arc::default(),
+            probes: false,
+        }
+    }
+}
+
 pub(super) fn train<V: Variant>(
     plugin: &Plugin,
     request: &TrainRequest,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::variant::{Exported, Format};
-use super::{Plugin, Variant};
+use super::variant::{Exported, Format, Imported};
+use super::{Member, Plugin, Variant};
 use crate::checkpoint::{self, Disk, Foreign, State};
 use crate::data::Quarantine;
 use crate::error::{Error, Result};
@@ -28,9 +28,13 @@ pub struct ImportRequest {
     pub command: Vec<String>,
 }
 
-pub(super) fn import<V: Variant>(plugin: &Plugin, request: &ImportRequest) -> Result<usize> {
+pub(super) fn import<M: Member>(plugin: &Plugin, request: &ImportRequest) -> Result<usize> {
+    let Imported { config, target, student } = M::Family::import(&request.foreign)?;
+    write::<M::Family>(plugin, request, Imported { config: M::adopt(config), target, student })
+}
+
+fn write<V: Variant>(plugin: &Plugin, request: &ImportRequest, imported: Imported<V::Config>) -> Result<usize> {
     use burn::module::Module as _;
-    let imported = V::import(&request.foreign)?;
     let mut table = imported.config.to_table()?;
     for assignment in &request.assignments {
         set(&mut table, assignment)?;

@@ -19,17 +19,15 @@ fn plugin() -> &'static Plugin {
 
 fn run_tiny(out: &Path, assignments: &[&str]) -> jepa_core::Result<Outcome> {
     let request = TrainRequest {
-        settings: Settings {
-            preset: Some("tiny".into()),
-            assignments: assignments.iter().map(|a| (*a).to_owned()).collect(),
-            ..Default::default()
-        },
-        out: Some(out.to_owned()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Default::default(),
         probes: true,
+        ..TrainRequest::new(
+            Settings {
+                preset: Some("tiny".into()),
+                assignments: assignments.iter().map(|a| (*a).to_owned()).collect(),
+                ..Default::default()
+            },
+            out,
+        )
     };
     plugin().train(&request, &mut Silent)
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::Picture;
@@ -159,8 +159,7 @@ impl Source for Cifar {
     }
 
     fn read(&self, index: usize) -> Result<Picture> {
-        let record =
-            self.record(index).ok_or_else(|| Error::format(&self.folder, super::no_such(index, self.len())))?;
+        let record = self.record(index).ok_or_else(|| Error::format(&self.folder, no_sample(index, self.len())))?;
         let planes = &record[self.kind.labels()..];
         let (red, rest) = planes.split_at(PLANE);
         let (green, blue) = rest.split_at(PLANE);

@@ -1,11 +1,11 @@
 //! Synthetic pictures of known factors, after dSprites (Matthey et al. 2017): one shape of known size and rotation at a
 //! known place. What an encoder keeps of each factor can be read out of its features, one probe a factor.
 
-use jepa_core::data::{Column, Label, Source, Split};
+use jepa_core::data::{Column, Label, Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 
-use super::{Picture, no_such};
+use super::Picture;
 
 /// Version of the generator: the same version makes the same pictures.
 const VERSION: u32 = 1;
@@ -180,7 +180,7 @@ impl Source for Factors {
 
     fn read(&self, index: usize) -> Result<Picture> {
         if index >= self.len() {
-            return Err(Error::data("builtin-factors", no_such(index, self.len())));
+            return Err(Error::data("builtin-factors", no_sample(index, self.len())));
         }
         self.sprite(index).draw()
     }

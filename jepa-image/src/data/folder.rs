@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jepa_core::data::folders::{Folders, Labelled};
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::file::Listing;
@@ -26,7 +26,7 @@ impl ImageFolder {
 
     /// Path of image `index`.
     fn path(&self, index: usize) -> Result<&Path> {
-        let missing = || super::no_such(index, self.found.samples.len());
+        let missing = || no_sample(index, self.found.samples.len());
         self.found.path(index).ok_or_else(|| Error::data(self.root.display().to_string(), missing()))
     }
 }

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::part;
@@ -105,7 +105,7 @@ impl Source for IdxImages {
         let [_, height, width] = self.images.dims;
         let size = width * height;
         let pixels = self.place(index).and_then(|place| self.images.values.get(place * size..(place + 1) * size));
-        let pixels = pixels.ok_or_else(|| Error::format(&self.origin, super::no_such(index, self.len())))?;
+        let pixels = pixels.ok_or_else(|| Error::format(&self.origin, no_sample(index, self.len())))?;
         Picture::new(width, height, 1, pixels.to_vec())
     }
 

@@ -1,12 +1,12 @@
 //! Clothes cut out of the built-in images, on synthetic textures: what is in the picture and what its pixels are like part
 //! ways. A probe on pixels has a hard time there; features that know clothes from backgrounds do not.
 
-use jepa_core::data::{Column, Label, Source, Split};
+use jepa_core::data::{Column, Label, Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 
 use super::texture::{Ground, Texture};
-use super::{Builtin, Picture, no_such};
+use super::{Builtin, Picture};
 
 /// Version of the generator: the same version makes the same pictures.
 const VERSION: u32 = 1;
@@ -95,7 +95,7 @@ impl Source for Textured {
 
     fn read(&self, index: usize) -> Result<Picture> {
         if index >= self.len() {
-            return Err(Error::data("builtin-textured", no_such(index, self.len())));
+            return Err(Error::data("builtin-textured", no_sample(index, self.len())));
         }
         let image = self.images.read(index)?;
         let Setting { ground, offset: [left, top] } = self.setting(index, SIDE.saturating_sub(image.width));

@@ -15,25 +15,18 @@
 //! the mean of every predicted block, without a projector; `objective.regularisers[].on` selects any other reading
 //! (`context`, `predicted`, `target`, `whole`). This is no verified reproduction of the paper's figures.
 
-use burn::prelude::*;
-use jepa_core::checkpoint::{Foreign, Named};
 use jepa_core::collapse::{Covariance, Invariance, RegulariserConfig, Variance};
-use jepa_core::data::{DataSpec, Source, Split};
-use jepa_core::error::Result;
 use jepa_core::jepa::Role;
-use jepa_core::masked::{MaskedJepa, PatchBatch};
 use jepa_core::objective::{DistanceConfig, ObjectiveConfig, WeightedRegulariser};
-use jepa_core::plugin::{Description, Draws, Exported, Format, Imported, Kind, Preset, Preview, Variant};
+use jepa_core::plugin::{Description, Kind, Member, Preset, Variant};
 use jepa_core::train::config::RunConfig;
 
 use super::i_jepa::{IJepa, IJepaConfig};
-use crate::data::Picture;
 
 jepa_core::register!(CJepa);
 
 /// C-JEPA: the networks of I-JEPA under another objective.
-#[derive(Debug, Clone)]
-pub struct CJepa(IJepa);
+pub struct CJepa;
 
 /// The paper's objective with all VICReg terms times `beta` (0.001 in the paper).
 pub fn objective(beta: f64) -> ObjectiveConfig {
@@ -49,11 +42,7 @@ pub fn objective(beta: f64) -> ObjectiveConfig {
     }
 }
 
-fn with_objective(config: RunConfig<IJepaConfig>) -> RunConfig<IJepaConfig> {
-    RunConfig { objective: objective(1e-3), ..config }
-}
-
-impl Variant for CJepa {
+impl Member for CJepa {
     const DESCRIPTION: Description = Description {
         id: "c-jepa",
         title: "C-JEPA",
@@ -67,59 +56,15 @@ impl Variant for CJepa {
         distance: "squared difference",
         against_collapse: "EMA, stopped gradient, VICReg",
     };
-    const FORMATS: &'static [&'static str] = IJepa::FORMATS;
 
-    type Config = IJepaConfig;
-    type Sample = Picture;
-    type Model = MaskedJepa;
+    type Family = IJepa;
 
     fn presets() -> Vec<Preset<IJepaConfig>> {
-        let with = |preset: Preset<IJepaConfig>| Preset { config: with_objective(preset.config), ..preset };
-        IJepa::presets().into_iter().map(with).collect()
+        let with = |preset: Preset<IJepaConfig>| Preset { config: Self::adopt(preset.config), ..preset };
+        <IJepa as Variant>::presets().into_iter().map(with).collect()
     }
 
-    fn new(config: &IJepaConfig) -> Result<Self> {
-        IJepa::new(config).map(Self)
-    }
-
-    fn model(&self, seed: u64, device: &Device) -> MaskedJepa {
-        self.0.model(seed, device)
-    }
-
-    fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Picture>>> {
-        self.0.open(spec, split)
-    }
-
-    fn batch(&self, samples: Vec<Picture>, draws: &Draws) -> Result<PatchBatch> {
-        self.0.batch(samples, draws)
-    }
-
-    fn clean(&self, samples: &[Picture], view: u64) -> Result<PatchBatch> {
-        self.0.clean(samples, view)
-    }
-
-    fn raw(&self, sample: &Picture) -> Result<Vec<f32>> {
-        self.0.raw(sample)
-    }
-
-    fn preview(&self, sample: &Picture) -> Preview {
-        self.0.preview(sample)
-    }
-
-    fn picture(&self, batch: &PatchBatch) -> Option<(Preview, Vec<Option<u32>>)> {
-        self.0.picture(batch)
-    }
-
-    fn import(foreign: &Foreign) -> Result<Imported<IJepaConfig>> {
-        let imported = IJepa::import(foreign)?;
-        Ok(Imported { config: with_objective(imported.config), ..imported })
-    }
-
-    fn export(&self, target: &Named, student: Option<&Named>, format: Format) -> Result<Vec<Exported>> {
-        self.0.export(target, student, format)
-    }
-
-    fn flops(&self) -> f64 {
-        self.0.flops()
+    fn adopt(config: RunConfig<IJepaConfig>) -> RunConfig<IJepaConfig> {
+        RunConfig { objective: objective(1e-3), ..config }
     }
 }

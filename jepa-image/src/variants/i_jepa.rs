@@ -95,6 +95,10 @@ impl Variant for IJepa {
         presets::all()
     }
 
+    fn reads(id: &str) -> bool {
+        ["i-jepa", "c-jepa"].contains(&id)
+    }
+
     fn new(config: &IJepaConfig) -> Result<Self> {
         config.crop.check("model.crop")?;
         config.encoder.check("model.encoder")?;

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use burn::prelude::*;
 use jepa_core::data::{DataSpec, Split};
-use jepa_core::device::Engine;
 use jepa_core::host;
 use jepa_core::jepa::{Batch as _, Forward, Jepa as _, Step};
 use jepa_core::masked::TargetSpace;
@@ -58,15 +57,7 @@ fn train(out: &Path, assignments: &[&str]) -> Vec<(f64, f64)> {
         steps: Some(60),
         ..Settings::default()
     };
-    let request = TrainRequest {
-        settings,
-        out: Some(out.to_owned()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Default::default(),
-        probes: false,
-    };
+    let request = TrainRequest::new(settings, out);
     plugin::find("i-jepa").unwrap().train(&request, &mut Silent).unwrap();
     let step = |event| match event {
         Event::Step { loss, terms, .. } => Some((loss, terms["context_tokens"])),

@@ -1,8 +1,6 @@
 //! The collapse alarm in real runs: a tool off, its alarm; everything on, none.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use jepa_core::Error;
 use jepa_core::collapse::CollapseKind;
@@ -14,15 +12,7 @@ use jepa_image as _;
 fn train(out: &Path, steps: u64, assignments: &[&str]) -> Result<(), Error> {
     let assignments = assignments.iter().map(|a| (*a).to_owned()).collect();
     let settings = Settings { preset: Some("tiny".into()), assignments, steps: Some(steps), ..Default::default() };
-    let request = TrainRequest {
-        settings,
-        out: Some(out.to_owned()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Arc::new(AtomicBool::new(false)),
-        probes: false,
-    };
+    let request = TrainRequest::new(settings, out);
     plugin::find("i-jepa").unwrap().train(&request, &mut Silent).map(|_| ())
 }
 

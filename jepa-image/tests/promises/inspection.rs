@@ -17,15 +17,7 @@ fn a_run_opened_for_inspection_has_the_features_of_its_checkpoint_and_errors_at_
     let path = scratch.path().join("run");
     let plugin = plugin::find("i-jepa").unwrap();
     let settings = Settings { preset: Some("tiny".into()), steps: Some(2), ..Settings::default() };
-    let request = TrainRequest {
-        settings: settings.clone(),
-        out: Some(path.clone()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Default::default(),
-        probes: false,
-    };
+    let request = TrainRequest::new(settings.clone(), &path);
     plugin.train(&request, &mut Silent).unwrap();
     let open = |weights| {
         let request = InspectRequest { weights, data: None, split: Split::Train, engine: Engine::cpu() };

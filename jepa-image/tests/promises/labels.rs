@@ -11,15 +11,7 @@ use jepa_image as _;
 fn train(out: &Path, data: &str) {
     let settings =
         Settings { preset: Some("tiny".into()), steps: Some(2), data: Some(data.into()), ..Settings::default() };
-    let request = TrainRequest {
-        settings,
-        out: Some(out.to_owned()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Default::default(),
-        probes: false,
-    };
+    let request = TrainRequest::new(settings, out);
     plugin::find("i-jepa").unwrap().train(&request, &mut Silent).unwrap();
 }
 

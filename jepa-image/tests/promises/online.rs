@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jepa_core::checkpoint::{Disk, load_latest};
-use jepa_core::device::Engine;
 use jepa_core::plugin::{self, Settings, TrainRequest};
 use jepa_core::runlog::{Event, Observer, RunState, read_events};
 use jepa_image as _;
@@ -35,15 +34,7 @@ fn train(variant: &str, out: &Path, assignments: &[&str], stop_after: u64, resum
         }
     };
     let stop = Arc::new(AtomicBool::new(false));
-    let request = TrainRequest {
-        settings,
-        out: Some(out.to_owned()),
-        resume,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: stop.clone(),
-        probes: false,
-    };
+    let request = TrainRequest { resume, stop: stop.clone(), ..TrainRequest::new(settings, out) };
     plugin::find(variant).unwrap().train(&request, &mut StopAfter(stop_after, stop)).unwrap().state
 }
 

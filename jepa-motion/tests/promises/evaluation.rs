@@ -1,8 +1,6 @@
 //! `probe --kind flow` on a run, from a folder of pairs with flow files.
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use jepa_core::data::{DataSpec, Split};
 use jepa_core::device::Engine;
@@ -39,15 +37,7 @@ fn a_run_is_measured_beside_untrained_networks_and_no_motion_and_drawn() {
         assignments: vec!["run.diagnose_every=2".into()],
         ..Settings::default()
     };
-    let request = TrainRequest {
-        settings,
-        out: Some(out.clone()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Arc::new(AtomicBool::new(false)),
-        probes: false,
-    };
+    let request = TrainRequest::new(settings, &out);
     plugin.train(&request, &mut Silent).unwrap();
     let evaluate = |name: &str, data: Option<String>, beside| {
         let engine = Engine::cpu();

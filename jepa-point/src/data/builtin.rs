@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 
@@ -96,7 +96,7 @@ impl Source for Builtin {
 
     fn read(&self, index: usize) -> Result<Cloud> {
         if index >= self.len() {
-            return Err(Error::data("builtin", super::no_such(index, self.len())));
+            return Err(Error::data("builtin", no_sample(index, self.len())));
         }
         let mut parameters = self.parameters(index);
         let solid = self.solid(index, &mut parameters);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jepa_core::data::Source;
+use jepa_core::data::{Source, no_sample};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Purpose, Stream};
 
@@ -37,7 +37,7 @@ impl CloudFiles {
 
     fn path(&self, index: usize) -> Result<&Path> {
         let found = self.files.get(index).map(|(path, _)| path.as_path());
-        found.ok_or_else(|| Error::data("files", super::no_such(index, self.files.len())))
+        found.ok_or_else(|| Error::data("files", no_sample(index, self.files.len())))
     }
 }
 

@@ -153,11 +153,6 @@ fn hdf5_format(path: &Path) -> Option<&'static str> {
     name.contains("_objectdataset").then_some("scanobjectnn")
 }
 
-/// What is wrong with an index.
-fn no_such(index: usize, count: usize) -> String {
-    format!("there is no cloud with index {index}, only {count} clouds")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,20 +22,15 @@ fn train(out: &Path) {
         "probe.few_shot.shots=[5]",
         "probe.few_shot.draws=5",
     ];
-    let request = TrainRequest {
-        settings: Settings {
+    let request = TrainRequest::new(
+        Settings {
             preset: Some("tiny".into()),
             assignments: assignments.map(str::to_owned).to_vec(),
             steps: Some(4),
             ..Default::default()
         },
-        out: Some(out.to_owned()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Default::default(),
-        probes: false,
-    };
+        out,
+    );
     plugin().train(&request, &mut Silent).unwrap();
 }
 

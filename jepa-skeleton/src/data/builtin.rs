@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jepa_core::data::{Column, Label, Source, Split};
+use jepa_core::data::{Column, Label, Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::actions::{self, ACTIONS, ORDER_PAIRS, VERSION};
@@ -68,7 +68,7 @@ impl Source for Builtin {
 
     fn read(&self, index: usize) -> Result<Sequence> {
         let recording = self.indices.get(index).and_then(|number| actions::recording(*number as usize));
-        let recording = recording.ok_or_else(|| Error::data("builtin", super::no_such(index, self.len())))?;
+        let recording = recording.ok_or_else(|| Error::data("builtin", no_sample(index, self.len())))?;
         actors(Path::new(&self.name(index)), &recording, &self.options)
     }
 
@@ -99,7 +99,7 @@ impl Source for Builtin {
 
     fn name(&self, index: usize) -> String {
         let name = self.recording(index).map(|name| format!("synthetic/{name}.skeleton"));
-        name.unwrap_or_else(|| super::no_such(index, self.len()))
+        name.unwrap_or_else(|| no_sample(index, self.len()))
     }
 
     fn describe(&self) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jepa_core::data::file::Listing;
 use jepa_core::data::folders::{Folders, Labelled};
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::joints::JointSet;
@@ -46,7 +46,7 @@ impl Source for SequenceFolder {
 
     fn read(&self, index: usize) -> Result<Sequence> {
         let Some(path) = self.found.path(index) else {
-            return Err(Error::data(self.root.display().to_string(), super::no_such(index, self.len())));
+            return Err(Error::data(self.root.display().to_string(), no_sample(index, self.len())));
         };
         let sequence = read(path)?;
         if sequence.joints.names != self.joints.names {
@@ -72,7 +72,7 @@ impl Source for SequenceFolder {
 
     fn name(&self, index: usize) -> String {
         let found = self.found.path(index).map(|path| path.display().to_string());
-        found.unwrap_or_else(|| super::no_such(index, self.len()))
+        found.unwrap_or_else(|| no_sample(index, self.len()))
     }
 
     fn describe(&self) -> String {

@@ -9,7 +9,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 use zip::{CompressionMethod, ZipArchive};
 
@@ -107,7 +107,7 @@ impl Source for MampArchive {
 
     fn read(&self, index: usize) -> Result<Sequence> {
         if index >= self.len() {
-            return Err(Error::format(&self.path, super::no_such(index, self.len())));
+            return Err(Error::format(&self.path, no_sample(index, self.len())));
         }
         let mut values = npy::numbers(self.header.kind, &self.bytes(index)?);
         // MAMP takes as many frames from the front as show anybody.

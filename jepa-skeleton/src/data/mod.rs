@@ -166,11 +166,6 @@ fn guess_file(spec: &DataSpec, path: &Path) -> Result<&'static str> {
     Err(Error::data(&spec.text, format!("`{}` is not a data set in one file: {hint}", path.display())))
 }
 
-/// What is wrong with an index.
-fn no_such(index: usize, count: usize) -> String {
-    format!("there is no sequence with index {index}, only {count} sequences")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

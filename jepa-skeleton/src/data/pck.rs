@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::file;
@@ -127,7 +127,7 @@ impl Source for PckTable {
 
     fn read(&self, index: usize) -> Result<Sequence> {
         let Some(&(start, _)) = self.windows.get(index) else {
-            return Err(Error::format(&self.path, super::no_such(index, self.len())));
+            return Err(Error::format(&self.path, no_sample(index, self.len())));
         };
         let joints = self.kind.joints();
         let width = joints.len() * 2;

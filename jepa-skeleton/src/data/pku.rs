@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::file;
@@ -108,7 +108,7 @@ impl Source for PkuFolder {
             Some((path, start, end))
         });
         let Some((path, start, end)) = action else {
-            return Err(Error::data(self.root.display().to_string(), super::no_such(index, self.len())));
+            return Err(Error::data(self.root.display().to_string(), no_sample(index, self.len())));
         };
         parse_frames(path, &file::read(path, super::MAX_BYTES)?, start, end)
     }
@@ -127,7 +127,7 @@ impl Source for PkuFolder {
             let path = self.videos.get(video as usize)?;
             Some(format!("frames {start} to {end} of {}", path.display()))
         });
-        named.unwrap_or_else(|| super::no_such(index, self.len()))
+        named.unwrap_or_else(|| no_sample(index, self.len()))
     }
 
     fn describe(&self) -> String {

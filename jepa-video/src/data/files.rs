@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use jepa_core::data::{Source, file};
+use jepa_core::data::{Source, file, no_sample};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::Stream;
 
@@ -59,7 +59,7 @@ impl VideoFiles {
 
     fn clip(&self, index: usize, draw: Option<&mut Stream>) -> Result<Clip> {
         let Some(item) = self.items.get(index) else {
-            return Err(Error::data(&self.text, super::no_such(index, self.items.len())));
+            return Err(Error::data(&self.text, no_sample(index, self.items.len())));
         };
         let recording = match item.recording.get() {
             Some(recording) => recording,
@@ -109,7 +109,7 @@ impl Source for VideoFiles {
     }
 
     fn name(&self, index: usize) -> String {
-        self.path(index).map_or_else(|| super::no_such(index, self.items.len()), |path| path.display().to_string())
+        self.path(index).map_or_else(|| no_sample(index, self.items.len()), |path| path.display().to_string())
     }
 
     fn describe(&self) -> String {

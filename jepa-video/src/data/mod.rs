@@ -108,8 +108,3 @@ fn guess(path: &Path) -> Result<&'static str> {
     }
     Ok(if matches!(file::extension(path).as_str(), "csv" | "txt") { "list" } else { "file" })
 }
-
-/// What is wrong with an index.
-fn no_such(index: usize, count: usize) -> String {
-    format!("there is no clip with index {index}, only {count} clips")
-}

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use jepa_core::checkpoint::{Disk, Named, decode, load_latest};
-use jepa_core::device::Engine;
 use jepa_core::plugin::{self, Settings, TrainRequest};
 use jepa_core::runlog::{Event, Observer};
 use jepa_core::train::Outcome;
@@ -33,15 +32,7 @@ fn train(out: &Path, from: Option<PathBuf>, steps: u64, changes: &[&str]) -> (je
         from,
         ..Settings::default()
     };
-    let request = TrainRequest {
-        settings,
-        out: Some(out.to_owned()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Default::default(),
-        probes: false,
-    };
+    let request = TrainRequest::new(settings, out);
     let mut log = Log::default();
     let outcome = plugin::find("v-jepa-2").unwrap().train(&request, &mut log);
     (outcome, log)

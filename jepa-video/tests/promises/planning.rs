@@ -10,15 +10,7 @@ use jepa_video as _;
 fn run(variant: &str, out: &Path, data: Option<&str>) -> jepa_core::Result<Evaluated> {
     let plugin = plugin::find(variant).unwrap();
     let settings = Settings { preset: Some("tiny".into()), steps: Some(4), ..Settings::default() };
-    let request = TrainRequest {
-        settings,
-        out: Some(out.to_owned()),
-        resume: false,
-        engine: Engine::cpu(),
-        command: Vec::new(),
-        stop: Default::default(),
-        probes: false,
-    };
+    let request = TrainRequest::new(settings, out);
     if !out.exists() {
         plugin.train(&request, &mut Silent).unwrap();
     }

@@ -5,7 +5,7 @@ use jepa_core::Result;
 use jepa_core::device::Engine;
 use jepa_core::plugin::{self, BenchRequest, OverheadRequest, Plugin, Settings};
 
-use super::{DeviceArg, SettingsArgs, print_json};
+use super::{DeviceArg, SettingsArgs, print_json, say};
 
 #[derive(Args)]
 pub(crate) struct Bench {
@@ -50,7 +50,7 @@ impl Bench {
             return Ok(ExitCode::SUCCESS);
         }
         for r in reports {
-            println!(
+            say!(
                 "{} / {} on {}, {} replicas, batch {}, {:.2} M trained parameters",
                 r.variant,
                 r.preset,
@@ -60,20 +60,20 @@ impl Bench {
                 r.parameters as f64 / 1e6
             );
             let spread = r.step_seconds.iter().fold((f64::MAX, 0f64), |(low, high), s| (low.min(*s), high.max(*s)));
-            println!(
+            say!(
                 "  training step   {:.3} s (median of {}, {:.3} to {:.3})",
                 r.step_median,
                 r.step_seconds.len(),
                 spread.0,
                 spread.1
             );
-            println!("  training        {:.1} samples/s, {:.1} GFLOP/s of the model's", r.train_rate, r.gflops);
+            say!("  training        {:.1} samples/s, {:.1} GFLOP/s of the model's", r.train_rate, r.gflops);
             let figures: Vec<String> = r.figures.iter().map(|(name, v)| format!("{name} {v:.1}")).collect();
-            println!("  mean of         {}", figures.join(", "));
-            println!("  features        {:.1} samples/s", r.feature_rate);
-            println!("  data, 1 thread  {:.1} samples/s (decode, crop, masks)", r.data_rate);
+            say!("  mean of         {}", figures.join(", "));
+            say!("  features        {:.1} samples/s", r.feature_rate);
+            say!("  data, 1 thread  {:.1} samples/s (decode, crop, masks)", r.data_rate);
             if let Some(peak) = r.peak_mib {
-                println!("  peak memory     {peak:.0} MiB");
+                say!("  peak memory     {peak:.0} MiB");
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -89,7 +89,7 @@ impl Bench {
             return Ok(ExitCode::SUCCESS);
         }
         for report in reports {
-            println!(
+            say!(
                 "{} / {} on {}, {} replicas, batch {}; medians over {} pairs of steps",
                 report.variant,
                 report.preset,
@@ -98,13 +98,10 @@ impl Bench {
                 report.batch,
                 self.rounds.max(1)
             );
-            println!(
-                "  {:<30} {:<10} {:>9} {:>9} {:>8} {:>10}",
-                "tool", "reads", "without s", "with s", "cost %", "CPU %"
-            );
+            say!("  {:<30} {:<10} {:>9} {:>9} {:>8} {:>10}", "tool", "reads", "without s", "with s", "cost %", "CPU %");
             for line in report.lines {
                 let processor = line.processor_percent.map_or(String::new(), |percent| format!("{percent:.1}"));
-                println!(
+                say!(
                     "  {:<30} {:<10} {:>9.3} {:>9.3} {:>8.1} {processor:>10}",
                     line.tool,
                     line.on.unwrap_or(""),
@@ -114,7 +111,7 @@ impl Bench {
                 );
             }
             if !report.left_out.is_empty() {
-                println!("  nothing to read here for: {}", report.left_out.join(", "));
+                say!("  nothing to read here for: {}", report.left_out.join(", "));
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -8,6 +8,8 @@ use jepa_core::checkpoint::{Disk, load_latest};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 use jepa_core::{Error, Result};
 
+use super::say;
+
 /// SIGKILL at random moments of a small run; every run is then resumed to its end and compared, bit by bit, with one
 /// that was left alone.
 #[derive(Args)]
@@ -72,7 +74,7 @@ impl Chaos {
             }
             let _ = std::fs::remove_dir_all(&out);
         }
-        println!("{killed} kills over {run} runs: {equal} of {run} ended bit-equal to the uninterrupted run");
+        say!("{killed} kills over {run} runs: {equal} of {run} ended bit-equal to the uninterrupted run");
         Ok(if equal == run { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -8,7 +8,7 @@ use jepa_core::runlog::{self, Event, Observer};
 use jepa_core::{Error, Result};
 
 use super::train::stop_on_signals;
-use super::{DeviceArg, print_json};
+use super::{DeviceArg, print_json, say};
 use crate::compare::{Axis, Cell, Equal, Measured, Plan, Request, Summary, png, probe_kind, svg};
 
 #[derive(Args)]
@@ -112,7 +112,7 @@ impl Compare {
         if self.json {
             print_json(&summary)?;
         } else {
-            print!("{markdown}");
+            say!("{}", markdown.trim_end());
         }
         eprintln!("tables and pictures: {}", out.display());
         Ok(ExitCode::SUCCESS)

@@ -120,9 +120,28 @@ pub(crate) fn command_line() -> Vec<String> {
     ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(std::env::args().skip(1)).collect()
 }
 
+/// Prints a line of results on standard output. Who closes it has read enough: the command ends there, and well.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::commands::print_line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+/// What [`say!`] does.
+pub(crate) fn print_line(text: std::fmt::Arguments) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            eprintln!("error: standard output cannot be written: {error}");
+            std::process::exit(1);
+        }
+        std::process::exit(0);
+    }
+}
+
 /// Prints one JSON object on standard output.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string(value).map_err(|e| jepa_core::Error::Engine(e.to_string()))?;
-    println!("{text}");
+    say!("{text}");
     Ok(())
 }

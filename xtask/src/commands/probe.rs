@@ -6,7 +6,7 @@ use clap::Args;
 use jepa_core::plugin::{self, EvaluateRequest, Plugin, ProbeKind, ProbeReport, ProbeRequest};
 use jepa_core::{Error, Result, runlog};
 
-use super::{DeviceArg, print_json};
+use super::{DeviceArg, print_json, say};
 
 /// The probes that every variant has.
 const KINDS: [(&str, ProbeKind); 8] = [
@@ -75,7 +75,7 @@ impl Probe {
         if self.json {
             print_json(&report)?;
         } else {
-            print!("{text}");
+            say!("{}", text.trim_end());
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -113,7 +113,7 @@ impl Probe {
         if self.json {
             print_json(&found.figures)?;
         } else {
-            println!("{}", found.text);
+            say!("{}", found.text);
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use jepa_core::Result;
 use jepa_core::plugin::{self, Kind, Table};
 
-use super::print_json;
+use super::{print_json, say};
 
 #[derive(Args)]
 pub(crate) struct Variants {
@@ -27,12 +27,12 @@ impl Variants {
             let known: Vec<&str> = presets.iter().map(|p| p.name.as_str()).collect();
             let found = presets.iter().find(|p| p.name == preset || preset.is_empty());
             let found = found.ok_or_else(|| jepa_core::Error::unknown("preset", preset, &known))?;
-            print!("{}", found.config);
+            say!("{}", found.config.trim_end());
             return Ok(ExitCode::SUCCESS);
         }
         let variants = plugin::variants()?;
         if self.markdown {
-            print!("{}", Table(variants));
+            say!("{}", Table(variants).to_string().trim_end());
             return Ok(ExitCode::SUCCESS);
         }
         if self.json {
@@ -50,14 +50,19 @@ impl Variants {
         for plugin in variants {
             let d = &plugin.description;
             let kind = if d.kind == Kind::Comparison { "comparison: " } else { "" };
-            println!("{:<13} {kind}{} ({})", d.id, d.summary, d.paper);
-            println!(
+            say!("{:<13} {kind}{} ({})", d.id, d.summary, d.paper);
+            say!(
                 "{:<12} x: {}; y: {}; z: {}; D: {}; against collapse: {}",
-                "", d.context, d.target, d.condition, d.distance, d.against_collapse
+                "",
+                d.context,
+                d.target,
+                d.condition,
+                d.distance,
+                d.against_collapse
             );
-            println!("{:<12} data: {}", "", plugin.formats.join(", "));
+            say!("{:<12} data: {}", "", plugin.formats.join(", "));
             for preset in plugin.presets()? {
-                println!("{:<12} --preset {:<12} {}", "", preset.name, preset.about);
+                say!("{:<12} --preset {:<12} {}", "", preset.name, preset.about);
             }
         }
         Ok(ExitCode::SUCCESS)

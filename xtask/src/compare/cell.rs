@@ -111,13 +111,11 @@ impl Cell<'_> {
             Settings { steps: Some(self.entry.steps), seed: Some(self.seed), replicas: self.replicas, ..settings }
         };
         let request = TrainRequest {
-            settings,
-            out: Some(run),
             resume: begun,
             engine: self.engine.clone(),
             command: crate::commands::command_line(),
             stop: stop.clone(),
-            probes: false,
+            ..TrainRequest::new(settings, run)
         };
         Ok(plugin::find(&self.entry.variant)?.train(&request, observer)?.state == RunState::Finished)
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use hdf5_pure::File;
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::super::cloud::Cloud;
@@ -114,7 +114,7 @@ impl Source for CloudArrays {
 
     fn read(&self, index: usize) -> Result<Cloud> {
         let found = self.place(index);
-        let (path, array, at) = found.ok_or_else(|| Error::data("hdf5", super::super::no_such(index, self.len())))?;
+        let (path, array, at) = found.ok_or_else(|| Error::data("hdf5", no_sample(index, self.len())))?;
         let size = array.points * array.width;
         let rows = array.values.get(at * size..(at + 1) * size).unwrap_or_default().chunks_exact(array.width);
         Cloud::checked(rows.map(|row| [row[0], row[1], row[2]]).collect(), None, None)
@@ -132,7 +132,7 @@ impl Source for CloudArrays {
     fn name(&self, index: usize) -> String {
         match self.place(index) {
             Some((path, _, at)) => format!("cloud {at} of {}", path.display()),
-            None => super::super::no_such(index, self.len()),
+            None => no_sample(index, self.len()),
         }
     }
 

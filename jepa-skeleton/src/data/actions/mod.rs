@@ -20,6 +20,7 @@ pub use program::{ACTIONS, ORDER_PAIRS};
 
 use std::path::{Path, PathBuf};
 
+use jepa_core::data::no_sample;
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 
@@ -136,7 +137,7 @@ pub fn write(folder: &Path, indices: impl IntoIterator<Item = usize>) -> Result<
     let mut paths = Vec::new();
     for index in indices {
         let (Some(name), Some(recording)) = (name(index), recording(index)) else {
-            return Err(Error::data("builtin", super::no_such(index, COUNT)));
+            return Err(Error::data("builtin", no_sample(index, COUNT)));
         };
         let path = folder.join(format!("{name}.skeleton"));
         std::fs::write(&path, recording.render()).map_err(Error::io("write", &path))?;

@@ -17,7 +17,7 @@ pub use text::{JOINTS as NTU_JOINTS, NtuBody, NtuRecording};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use jepa_core::data::{Source, Split};
+use jepa_core::data::{Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 
 use super::file;
@@ -118,7 +118,7 @@ impl Source for NtuFolder {
 
     fn read(&self, index: usize) -> Result<Sequence> {
         let Some((_, path)) = self.recordings.get(index) else {
-            return Err(Error::data(self.root.display().to_string(), super::no_such(index, self.len())));
+            return Err(Error::data(self.root.display().to_string(), no_sample(index, self.len())));
         };
         actors(path, &NtuRecording::parse(path, &file::read(path, MAX_BYTES)?)?, &self.options)
     }
@@ -133,7 +133,7 @@ impl Source for NtuFolder {
 
     fn name(&self, index: usize) -> String {
         let found = self.recordings.get(index).map(|(_, path)| path.display().to_string());
-        found.unwrap_or_else(|| super::no_such(index, self.len()))
+        found.unwrap_or_else(|| no_sample(index, self.len()))
     }
 
     fn describe(&self) -> String {

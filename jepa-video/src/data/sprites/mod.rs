@@ -15,7 +15,7 @@ mod sheet;
 
 pub use law::Law;
 
-use jepa_core::data::{Column, Label as Value, Source, Split};
+use jepa_core::data::{Column, Label as Value, Source, Split, no_sample};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 use sheet::Sheet;
@@ -164,7 +164,7 @@ impl Sprites {
 
     fn clip(&self, index: usize, draw: Option<&mut Stream>) -> Result<Clip> {
         if index >= self.len() {
-            return Err(Error::data("builtin", super::no_such(index, self.len())));
+            return Err(Error::data("builtin", no_sample(index, self.len())));
         }
         self.render(&self.motion(index), &self.options.indices(FRAMES, RATE, draw))
     }
