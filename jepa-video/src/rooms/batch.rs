@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::prelude::*;
 use jepa_core::error::{Error, Result};
 use jepa_core::jepa::Batch;
+use jepa_core::plugin::Draws;
 
 use super::layout::{CHANNELS, PIXELS, SIDE};
 use super::walk::Walk;
@@ -37,6 +38,13 @@ impl Episodes {
         let pictures = seen.flat_map(|(walk, at)| walk.rooms.seen(at)).collect();
         let actions = walks.iter().flat_map(|walk| walk.actions[..times].iter().flatten().copied()).collect();
         Ok(Self { pictures, moments: moments.to_vec(), actions, samples: walks.len() })
+    }
+
+    /// A random part of every walk, for training: as long as `moments`, which ascend from 0, and seen at them.
+    pub fn drawn(walks: &[Walk], moments: &[usize], draws: &Draws) -> Result<Self> {
+        let times = moments.last().map_or(0, |last| last + 1);
+        let parts = walks.iter().enumerate().map(|(place, walk)| walk.part(times, &mut draws.augment(place)));
+        Self::seen_at(&parts.collect::<Vec<_>>(), moments)
     }
 
     /// Pictures of a sample.

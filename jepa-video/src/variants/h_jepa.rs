@@ -153,10 +153,7 @@ impl Variant for HierarchicalJepa {
 
     /// A part of every walk, seen at the moments that some level reads.
     fn batch(&self, samples: Vec<Walk>, draws: &Draws) -> Result<Episodes> {
-        let times = self.moments.last().map_or(1, |last| last + 1);
-        let part = |(place, walk): (usize, &Walk)| walk.part(times, &mut draws.augment(place));
-        let parts: Vec<Walk> = samples.iter().enumerate().map(part).collect();
-        Episodes::seen_at(&parts, &self.moments)
+        Episodes::drawn(&samples, &self.moments, draws)
     }
 
     /// The first moment alone.

@@ -120,9 +120,7 @@ impl Variant for Pldm {
 
     /// A part of every walk.
     fn batch(&self, samples: Vec<Walk>, draws: &Draws) -> Result<Episodes> {
-        let part = |(place, walk): (usize, &Walk)| walk.part(self.config.times, &mut draws.augment(place));
-        let parts: Vec<Walk> = samples.iter().enumerate().map(part).collect();
-        Episodes::new(&parts, self.config.times)
+        Episodes::drawn(&samples, &(0..self.config.times).collect::<Vec<_>>(), draws)
     }
 
     /// The first moment alone.

@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 use clap::Args;
 use jepa_core::{Error, Result};
@@ -41,6 +42,7 @@ impl Check {
         }
         for (what, arguments) in steps.iter().filter(|(what, _)| !(self.no_chaos && what.contains("killed"))) {
             eprintln!("==> {what}: cargo {}", arguments.join(" "));
+            let clock = Instant::now();
             let status = Command::new(&cargo)
                 .args(arguments)
                 .env("RUSTDOCFLAGS", "--deny warnings")
@@ -50,6 +52,7 @@ impl Check {
                 eprintln!("error: {what} failed");
                 return Ok(ExitCode::FAILURE);
             }
+            eprintln!("==> {what}: {:.0} s", clock.elapsed().as_secs_f64());
         }
         Ok(ExitCode::SUCCESS)
     }
