@@ -71,25 +71,78 @@ pub struct RunSection {
     pub diagnose_every: u64,
 }
 
+/// A configuration whose `model` nobody has read yet. What is not the variant's is read and written in this form, by code
+/// that is compiled once instead of once a variant.
+type Unread = RunConfig<Option<Table>>;
+
+/// The variant's part as it stands in a file.
+#[derive(Serialize)]
+struct Section<'a, C> {
+    model: &'a C,
+}
+
 impl<C: Serialize + DeserializeOwned> RunConfig<C> {
     /// Reads a checked configuration out of a table; errors name the key.
     pub fn from_table(table: Table) -> Result<Self> {
-        let config: Self = serde_path_to_error::deserialize(Value::Table(table)).map_err(|e| {
-            let place = e.path().to_string();
-            Error::config(if place == "." { String::new() } else { place }, plainly(&e.into_inner().to_string()))
-        })?;
+        let mut unread = Unread::read(table)?;
+        let model = unread.model.take().ok_or_else(|| Error::config("", "a key is missing: `model`"))?;
+        let model = serde_path_to_error::deserialize(Value::Table(model)).map_err(|e| refused("model", e))?;
+        let config = unread.with(model);
         config.check()?;
         Ok(config)
     }
 
     /// This configuration as a table.
     pub fn to_table(&self) -> Result<Table> {
-        Table::try_from(self).map_err(|e| Error::config("", format!("cannot be written as TOML: {e}")))
+        self.to_toml()?.parse().map_err(|e| Error::config("", format!("cannot be read as TOML again: {e}")))
     }
 
     /// This configuration as a TOML file.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string_pretty(self).map_err(|e| Error::config("", format!("cannot be written as TOML: {e}")))
+        let model = toml::to_string_pretty(&Section { model: &self.model }).map_err(unwritable)?;
+        Ok(format!("{}\n{model}", self.with(None).write()?))
+    }
+}
+
+impl Unread {
+    fn read(table: Table) -> Result<Self> {
+        serde_path_to_error::deserialize(Value::Table(table)).map_err(|e| refused("", e))
+    }
+
+    fn write(&self) -> Result<String> {
+        toml::to_string_pretty(self).map_err(unwritable)
+    }
+}
+
+fn unwritable(error: toml::ser::Error) -> Error {
+    Error::config("", format!("cannot be written as TOML: {error}"))
+}
+
+/// What serde says about a key below `above`.
+fn refused(above: &str, error: serde_path_to_error::Error<toml::de::Error>) -> Error {
+    let place = error.path().to_string();
+    let place = match (above, place.as_str()) {
+        (_, ".") => above.to_owned(),
+        ("", place) => place.to_owned(),
+        (above, place) => format!("{above}.{place}"),
+    };
+    Error::config(place, plainly(&error.into_inner().to_string()))
+}
+
+impl<C> RunConfig<C> {
+    /// The same with another model.
+    fn with<D>(&self, model: D) -> RunConfig<D> {
+        RunConfig {
+            data: self.data.clone(),
+            run: self.run.clone(),
+            schedule: self.schedule,
+            optimizer: self.optimizer,
+            target: self.target,
+            objective: self.objective.clone(),
+            guard: self.guard,
+            probe: self.probe.clone(),
+            model,
+        }
     }
 
     fn check(&self) -> Result<()> {
