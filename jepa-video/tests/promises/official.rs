@@ -114,11 +114,11 @@ impl Small {
             for ((name, _, _), (norm, moved)) in
                 rows.iter().zip(norms.iter().zip(self.recorded.values("after.delta").unwrap()))
             {
-                let found = l2(&after[name].1);
-                assert!((found - norm).abs() < 1e-5 * norm, "{name}: {found}, expected {norm}");
                 // The keys' biases have no gradient but rounding, which the first step of AdamW makes as long as any.
+                let (close, tolerance) = if name.ends_with("qkv.bias") { (1e-4, 0.5) } else { (1e-5, 2e-3) };
+                let found = l2(&after[name].1);
+                assert!((found - norm).abs() < close * norm, "{name}: {found}, expected {norm}");
                 let delta: Vec<f32> = after[name].1.iter().zip(&before[name].1).map(|(a, b)| a - b).collect();
-                let tolerance = if name.ends_with("qkv.bias") { 0.5 } else { 2e-3 };
                 assert!((l2(&delta) / moved - 1.0).abs() < tolerance, "{name} moved {}, expected {moved}", l2(&delta));
             }
             let teacher = named(learner.target.as_ref().unwrap()).unwrap();
