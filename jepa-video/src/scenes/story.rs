@@ -188,10 +188,10 @@ impl Sketch {
                 let lift = body.at[1] + body.radius - FLOOR;
                 body.radius = 4.5;
                 body.at = [draw.between(5.0, 6.5), FLOOR + lift - body.radius];
-                body.velocity[0] = draw.between(0.95, 1.2);
+                body.velocity[0] = draw.between(1.1, 1.3);
                 // Wider than the body by more than it moves in a frame: some frame finds it hidden.
-                let (width, gap) = (12.0, draw.between(9.0, 11.0).round());
-                let first = draw.between(15.0, 17.0).round();
+                let (width, gap) = (12.0, draw.between(8.5, 10.4).round());
+                let first = draw.between(19.5, 22.4).round();
                 world.screens.push(tall(first, width));
                 world.screens.push(tall(first + width + gap, width));
                 ([with(&world, Some(body)), with(&world, None)], When::Between)

@@ -161,10 +161,11 @@ fn score(surprises: &Surprises, context: usize, reduction: Reduction) -> Result<
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Protocol { frames, step, .. } = &self.protocol;
+        let Protocol { frames, step, excess, .. } = &self.protocol;
+        let measure = if *excess { "surprise beyond that of who saw all before" } else { "surprise" };
         writeln!(
             f,
-            "surprise: windows of {frames} frames, one in {step}; the context length is not chosen on these videos"
+            "{measure}: windows of {frames} frames, one in {step}; the context length is not chosen on these videos"
         )?;
         write!(
             f,

@@ -45,7 +45,7 @@ pub struct Protocol {
     pub contexts: Vec<usize>,
     /// Whether that is taken off which a time surprises anyway, to an observer who saw everything up to it. Some contents
     /// are harder to predict than others, a body harder than an empty room; what is left is due to what came in between.
-    /// Not in the paper.
+    /// It is the mean over all who saw `context` frames or more, but not everything. Not in the paper.
     pub excess: bool,
 }
 
@@ -122,7 +122,10 @@ impl Protocol {
         let mut values = Vec::with_capacity(self.contexts.len() * windows.len());
         for context in &self.contexts {
             for course in views.courses(*context, self.excess)? {
-                values.push(course.iter().sum::<f32>() / course.len() as f32);
+                // Of the excess of time k there are k: one for each who saw less.
+                let weight = |at: usize| if self.excess { (at + 1) as f32 } else { 1.0 };
+                let sum: f32 = course.iter().enumerate().map(|(at, value)| weight(at) * value).sum();
+                values.push(sum / (0..course.len()).map(weight).sum::<f32>());
             }
         }
         Surprises::new(self.contexts.len(), windows.len(), values)
@@ -163,25 +166,29 @@ impl Views<'_> {
         Ok(self.found.get(&context).map_or(&[], Vec::as_slice))
     }
 
-    /// The same, or from the second later time on what exceeds the surprise of who saw all before it.
+    /// The same, or from the second later time on what exceeds the surprise of who saw all before it, in the mean over all
+    /// who saw `context` frames or more.
     fn courses(&mut self, context: usize, excess: bool) -> Result<Vec<Vec<f32>>> {
-        let mut courses = self.plain(context)?.to_vec();
+        let plain = self.plain(context)?.to_vec();
         if !excess {
-            return Ok(courses);
+            return Ok(plain);
         }
-        let times = courses.first().map_or(0, Vec::len);
+        let times = plain.first().map_or(0, Vec::len);
         if times < 2 {
             let problem = format!("{context} of {} seen frames leave one time, which has no excess", self.frames);
             return Err(Error::config("surprise", problem));
         }
         let tubelet = (self.frames - context) / times;
+        let mut courses = vec![vec![0.0; times - 1]; plain.len()];
         for time in 1..times {
-            let known = self.plain(context + time * tubelet)?;
-            for (course, known) in courses.iter_mut().zip(known) {
-                course[time] -= known[0];
+            let known: Vec<f32> = self.plain(context + time * tubelet)?.iter().map(|row| row[0]).collect();
+            for seen in 0..time {
+                let earlier = self.plain(context + seen * tubelet)?;
+                for ((course, known), row) in courses.iter_mut().zip(&known).zip(earlier) {
+                    course[time - 1] += (row[time - seen] - known) / time as f32;
+                }
             }
         }
-        courses.iter_mut().for_each(|course| drop(course.remove(0)));
         Ok(courses)
     }
 }
@@ -219,10 +226,10 @@ mod tests {
         let protocol = Protocol { step: 1, frames: 6, stride: 6, contexts: vec![1, 4], excess: true };
         protocol.check(Shape { frames: 6, tubelet: 1 }).unwrap();
         let surprises = protocol.measure(&video, &observer).unwrap();
-        // Of one seen time: 1, 2, 3, 4 at times 2 to 5; of four: 1 at time 5.
-        assert_eq!(surprises.first(), [2.5, 1.0]);
+        // Of one seen time or more: 1 at time 2, 1 and 2 at time 3, and so on; of four: 1 at time 5.
+        assert_eq!(surprises.first(), [2.0, 1.0]);
         let (course, hidden) = protocol.course(&video, &observer, 1).unwrap();
-        assert_eq!((course, hidden[0].clone(), hidden[3].clone()), (vec![1.0, 2.0, 3.0, 4.0], 2..3, 5..6));
+        assert_eq!((course, hidden[0].clone(), hidden[3].clone()), (vec![1.0, 1.5, 2.0, 2.5], 2..3, 5..6));
         let plain = Protocol { excess: false, ..protocol.clone() };
         assert_eq!(plain.measure(&video, &observer).unwrap().first(), [32.0, 45.5]);
         let late = Protocol { contexts: vec![5], ..protocol };
