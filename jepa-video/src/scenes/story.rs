@@ -197,10 +197,8 @@ impl Sketch {
                 ([with(&world, Some(body)), with(&world, None)], When::Between)
             }
             Concept::Continuity => {
-                // Slow: both ways lie on the stage to the end.
-                body.velocity[0] -= 0.4;
                 let mut ahead = body.clone();
-                ahead.at[0] += draw.between(12.0, 18.0);
+                ahead.at[0] += draw.between(13.0, 18.0);
                 ([with(&world, Some(body)), with(&world, Some(ahead))], When::At(FIRST + draw.below(12)))
             }
             Concept::Gravity => {
