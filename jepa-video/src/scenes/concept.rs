@@ -98,9 +98,9 @@ pub(super) fn possible(concept: Concept, part: u64, number: u64) -> Vec<World> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FRAMES;
     use super::super::story::{FIRST, LAST, TRIES};
     use super::super::world::GRAVITY;
-    use super::super::FRAMES;
     use super::*;
 
     /// Pairs a concept that tests look at.
@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn gravity_is_what_the_module_says() {
-        let number = (0..200).step_by(2).find(|&n| pair(Concept::Gravity, n).possible[1].bodies[0].velocity[1] > 0.0).unwrap();
+        let number =
+            (0..200).step_by(2).find(|&n| pair(Concept::Gravity, n).possible[1].bodies[0].velocity[1] > 0.0).unwrap();
         let world = &pair(Concept::Gravity, number).possible[1];
         assert!((world.bodies[0].velocity[1] - GRAVITY).abs() < 1e-4);
     }

@@ -143,7 +143,8 @@ impl Miracle {
 
 impl Sketch {
     fn draw(concept: Concept, turned: bool, draw: &mut Stream) -> Self {
-        let mut world = World { bodies: Vec::new(), solids: Vec::new(), screens: Vec::new(), floor: FLOOR, colours: ROOM };
+        let mut world =
+            World { bodies: Vec::new(), solids: Vec::new(), screens: Vec::new(), floor: FLOOR, colours: ROOM };
         let [colour, other] = {
             let order = draw.permutation(COLOURS.len());
             [COLOURS[order[0] as usize], COLOURS[order[1] as usize]]

@@ -60,8 +60,12 @@ pub fn evaluate(
                 )),
             };
             let curves = [curve(possible, &clips[0])?, curve(impossible, &clips[1])?];
-            let tracks =
-                [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: &curves[i].0, hidden: &curves[i].1 });
+            let tracks = [0, 1].map(|i| Track {
+                name: &names[i],
+                video: &clips[i],
+                surprise: &curves[i].0,
+                hidden: &curves[i].1,
+            });
             let png = curve::draw(&tracks, &protocol)?;
             files.push((format!("{}.png", pair.concept), png));
         }

@@ -172,12 +172,7 @@ fn quadruplet(scene: &Path, number: usize, concept: &str) -> Result<[MoviePair; 
             }
         };
         let movie = |place: usize| Movie::file(&movies[place].join("scene"), 0);
-        Ok(MoviePair {
-            concept: concept.to_owned(),
-            possible: movie(p),
-            impossible: movie(i),
-            quadruple: Some(number),
-        })
+        Ok(MoviePair { concept: concept.to_owned(), possible: movie(p), impossible: movie(i), quadruple: Some(number) })
     };
     Ok([pair([0, partner])?, pair(second)?])
 }

@@ -170,7 +170,15 @@ impl std::fmt::Display for Report {
         write!(
             f,
             "{:<12} {:<12} {:>7} {:>5} {:>22} {:>22} {:>22} {:>7} {:>8}",
-            "concept", "observer", "context", "pairs", "pairs right %", "fours right %", "AUROC %", "AUPRC %", "single %"
+            "concept",
+            "observer",
+            "context",
+            "pairs",
+            "pairs right %",
+            "fours right %",
+            "AUROC %",
+            "AUPRC %",
+            "single %"
         )?;
         let range = |i: Interval| format!("{:.1} ({:.1} to {:.1})", 100.0 * i.value, 100.0 * i.low, 100.0 * i.high);
         for (at, first) in self.rows.first().iter().flat_map(|row| row.concepts.iter().enumerate()) {

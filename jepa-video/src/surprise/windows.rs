@@ -69,7 +69,8 @@ impl Protocol {
     /// forgotten and no window begins behind the event, where an impossible scene is possible again. Of surprises the
     /// excess. Every context length of whole tubelets is to choose from that leaves two of them.
     pub fn scenes(Shape { frames, tubelet }: Shape) -> Self {
-        let contexts = (1..).map(|times| times * tubelet.max(1)).take_while(|context| context + tubelet < frames).collect();
+        let contexts =
+            (1..).map(|times| times * tubelet.max(1)).take_while(|context| context + tubelet < frames).collect();
         Self { step: (scenes::FRAMES / frames.max(1)).max(1), frames, stride: frames.max(1), contexts, excess: true }
     }
 
@@ -132,7 +133,12 @@ impl Protocol {
     }
 
     /// The first window's surprise of `context` seen frames over time, and the looked-at frames of each time.
-    pub fn course(&self, video: &Clip, observer: &dyn Observer, context: usize) -> Result<(Vec<f32>, Vec<Range<usize>>)> {
+    pub fn course(
+        &self,
+        video: &Clip,
+        observer: &dyn Observer,
+        context: usize,
+    ) -> Result<(Vec<f32>, Vec<Range<usize>>)> {
         let window = [video.cut(0..self.frames.min(video.frames))?];
         let mut views = Views { windows: &window, observer, frames: self.frames, found: BTreeMap::new() };
         let course = views.courses(context, self.excess)?.into_iter().next().unwrap_or_default();
@@ -157,7 +163,9 @@ impl Views<'_> {
     fn plain(&mut self, context: usize) -> Result<&[Vec<f32>]> {
         if !self.found.contains_key(&context) {
             let found = self.observer.surprise(self.windows, context)?;
-            if found.len() != self.windows.len() || found.iter().any(|row| row.is_empty() || row.len() != found[0].len()) {
+            if found.len() != self.windows.len()
+                || found.iter().any(|row| row.is_empty() || row.len() != found[0].len())
+            {
                 let problem = format!("{} rows of surprises for {} windows", found.len(), self.windows.len());
                 return Err(Error::Engine(problem));
             }
