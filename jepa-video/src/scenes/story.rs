@@ -250,7 +250,10 @@ impl Sketch {
                 ([with(&world, Some(body)), with(&world, Some(second))], When::At(at))
             }
         };
-        let worlds = if mirrored { worlds.map(mirror) } else { worlds };
+        let [a, b] = if mirrored { worlds.map(mirror) } else { worlds };
+        // In the open both fates teach as much: each is the first one as often.
+        let open = matches!((concept, when), (Concept::Continuity | Concept::Inertia, When::At(_)));
+        let worlds = if open && draw.below(2) == 0 { [b, a] } else { [a, b] };
         Self { worlds, when, miracle }
     }
 }
