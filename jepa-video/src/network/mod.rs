@@ -88,8 +88,8 @@ impl VideoJepa {
     }
 
     /// How far each row of a clean batch is from what its first `seen` times made the networks expect: the mean L1
-    /// between prediction and target (normalised features, or pixels) at all later times, `[rows]`. The context encoder sees the first times
-    /// alone; `target` sees the whole row.
+    /// between prediction and target (normalised features, or pixels) at every later time, `[rows, later times]`. The
+    /// context encoder sees the first times alone; `target` sees the whole row.
     pub fn surprise(
         &self,
         target: &VideoEncoder,
@@ -97,14 +97,15 @@ impl VideoJepa {
         seen: usize,
         generator: usize,
         device: &Device,
-    ) -> Result<Tensor<1>> {
+    ) -> Result<Tensor<2>> {
         let (tubelets, layout) = (batch.upload(device), batch.layout());
         let [times, rows, columns] = layout.grid;
         if seen == 0 || seen >= times {
             let problem = format!("{seen} of {times} times cannot be seen while later ones are expected");
             return Err(Error::config("surprise", problem));
         }
-        let (border, end) = ((seen * rows * columns) as u32, layout.tokens() as u32);
+        let place = rows * columns;
+        let (border, end) = ((seen * place) as u32, layout.tokens() as u32);
         let mask = |tokens: std::ops::Range<u32>| {
             Mask::new(&vec![tokens.collect(); batch.shape()[0]], layout.tokens()).map(|mask| vec![mask])
         };
@@ -115,7 +116,8 @@ impl VideoJepa {
         };
         let (_, predicted, _) = self.predict(tubelets, layout, &masks, generator, ContextPath::Alone);
         let distance = (predicted - gather(whole, &masks.target)).abs();
-        Ok(distance.mean_dim(2).mean_dim(1).reshape([batch.shape()[0]]))
+        let (rows, later) = (batch.shape()[0], times - seen);
+        Ok(distance.mean_dim(2).reshape([rows * later, place]).mean_dim(1).reshape([rows, later]))
     }
 }
 

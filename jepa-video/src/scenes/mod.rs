@@ -5,6 +5,7 @@
 //! | [`world`](World) | bodies and what stands around them, moved frame by frame |
 //! | [`draw`] | a world as a picture |
 //! | [`concept`](Concept) | pairs of a possible and an impossible event |
+//! | `story` | the two fates of a stage that pairs are told from |
 //!
 //! [`Scenes`] holds possible events alone, for training; [`pair`] makes the matched pairs that a model is tested on,
 //! [`validation_pair`] and [`rehearsal_pair`] others to choose on. Everything that happens in a possible scene follows
@@ -12,9 +13,10 @@
 
 mod concept;
 pub mod draw;
+mod story;
 mod world;
 
-pub use concept::{Concept, Pair, pair, rehearsal_pair, validation_pair};
+pub use concept::{Concept, Pair, pair, quadruple, rehearsal_pair, validation_pair};
 pub use world::{Body, Shape, Slab, World};
 
 use jepa_core::data::{Source, Split};
@@ -24,7 +26,7 @@ use jepa_core::random::{Draw as _, Stream};
 use crate::data::{Clip, ClipOptions};
 
 /// Version of the generator: the same version makes the same scenes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Pixels along a side.
 pub const SIZE: usize = 64;
 /// Frames of a scene.
@@ -32,16 +34,18 @@ pub const FRAMES: usize = 48;
 /// Frames a second that a scene claims.
 pub const RATE: f64 = 16.0;
 
-/// Whose events possible scenes could have shown, one after the other. Solidity comes twice: bodies meet walls and
-/// shelves in no other scene, but screens, floors and free ways in several.
-const KINDS: [Concept; 8] = [
+/// Whose events possible scenes could have shown, one after the other. Two screens in a row, and walls and shelves, are in
+/// no other scenes: theirs come more often.
+const KINDS: [Concept; 10] = [
     Concept::Permanence,
     Concept::Continuity,
     Concept::Solidity,
     Concept::Shape,
-    Concept::Colour,
+    Concept::Continuity,
     Concept::Gravity,
     Concept::Solidity,
+    Concept::Colour,
+    Concept::Continuity,
     Concept::Inertia,
 ];
 
@@ -72,7 +76,10 @@ impl Scenes {
         }
         let part = if self.split == Split::Train { 1 } else { 2 };
         let indices = frames(&self.options, draw);
-        draw::clip(&concept::possible(KINDS[index % KINDS.len()], part, index as u64), &indices)
+        // A story number of its own for every scene, of all numbers for every kind.
+        let (round, kind) = (index / KINDS.len(), index % KINDS.len());
+        let number = kind * (self.len() / KINDS.len()) + round;
+        draw::clip(&concept::possible(KINDS[kind], part, number as u64), &indices)
     }
 }
 
@@ -141,7 +148,8 @@ mod tests {
             let share = scenes.len() / KINDS.len();
             for (concept, count) in Concept::ALL.into_iter().zip(counts) {
                 assert_eq!(scenes.classes()[concept as usize], concept.name());
-                assert_eq!(count, if concept == Concept::Solidity { 2 * share } else { share });
+                let kinds = KINDS.into_iter().filter(|kind| *kind == concept).count();
+                assert_eq!(count, kinds * share);
             }
         }
     }

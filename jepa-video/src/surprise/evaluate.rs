@@ -50,19 +50,22 @@ pub fn evaluate(
             let clips = [pair.possible.read(&protocol)?, pair.impossible.read(&protocol)?];
             let track = |movie: &'_ Movie| format!("{}: {}", pair.concept, movie.name);
             let names = [track(&pair.possible), track(&pair.impossible)];
-            // A window alone makes no curve: what makes one is how much of it is seen.
+            // One window makes a curve over its own times, several one from window to window.
             let alone = possible.windows() == 1;
             let curve = |found: &Surprises, clip: &Clip| match alone {
-                true => Ok(protocol.measure(clip, *observer)?.first()),
-                false => Ok::<_, Error>(found.curve(0).unwrap_or_default().to_vec()),
+                true => protocol.course(clip, *observer, context),
+                false => Ok::<_, Error>((
+                    found.curve(0).unwrap_or_default().to_vec(),
+                    protocol.hidden(found.windows(), context),
+                )),
             };
             let curves = [curve(possible, &clips[0])?, curve(impossible, &clips[1])?];
-            let hidden = match alone {
-                true => protocol.contexts.iter().map(|context| *context..protocol.frames).collect(),
-                false => protocol.hidden(possible.windows(), context),
-            };
-            let tracks =
-                [0, 1].map(|i| Track { name: &names[i], video: &clips[i], surprise: &curves[i], hidden: &hidden });
+            let tracks = [0, 1].map(|i| Track {
+                name: &names[i],
+                video: &clips[i],
+                surprise: &curves[i].0,
+                hidden: &curves[i].1,
+            });
             let png = curve::draw(&tracks, &protocol)?;
             files.push((format!("{}.png", pair.concept), png));
         }
@@ -124,7 +127,9 @@ mod tests {
     #[test]
     fn the_rendered_scenes_give_a_table_and_a_picture_of_every_concept() {
         // Knows nothing: every window surprises alike, so that no pair is right.
-        let blind = |windows: &[Clip], _: usize| -> Result<Vec<f32>> { Ok(vec![1.0; windows.len()]) };
+        let blind = |windows: &[Clip], context: usize| -> Result<Vec<Vec<f32>>> {
+            Ok(vec![vec![1.0; (windows[0].frames - context) / 2]; windows.len()])
+        };
         let found = evaluate(None, SHAPE, &[("blind", &blind)], &Replicas::new(2).unwrap()).unwrap();
         let names: Vec<&str> = found.files.iter().map(|(name, _)| name.as_str()).collect();
         let expected = Concept::ALL.map(|concept| format!("{}.png", concept.name()));
@@ -132,6 +137,7 @@ mod tests {
         let concepts = found.figures["rows"][0]["concepts"].as_array().unwrap();
         assert_eq!(concepts.len(), Concept::ALL.len());
         for concept in concepts {
+            assert_eq!(concept["quadruples"].is_null(), concept["concept"] == "gravity");
             assert_eq!((&concept["pairs"], &concept["relative"]["value"]), (&100.into(), &0.0.into()));
             assert_eq!(concept["auroc"]["value"], 0.5);
         }
@@ -140,7 +146,9 @@ mod tests {
     #[test]
     fn unusable_data_says_what_would_be_usable() {
         let workers = Replicas::new(1).unwrap();
-        let blind = |windows: &[Clip], _: usize| -> Result<Vec<f32>> { Ok(vec![1.0; windows.len()]) };
+        let blind = |windows: &[Clip], context: usize| -> Result<Vec<Vec<f32>>> {
+            Ok(vec![vec![1.0; (windows[0].frames - context) / 2]; windows.len()])
+        };
         for (data, expected) in [("intphys:", "intphys:PATH"), ("cats", "grasp"), ("grasp:/nowhere", "/nowhere")] {
             let error = evaluate(Some(data), SHAPE, &[("blind", &blind)], &workers).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -59,6 +59,9 @@ pub struct MoviePair {
     pub possible: Movie,
     /// The impossible video.
     pub impossible: Movie,
+    /// Of which four videos this pair is one half: at every moment the possible ones show what the impossible ones show,
+    /// taken together. Absent where pairs stand alone.
+    pub quadruple: Option<usize>,
 }
 
 impl Movie {
@@ -116,6 +119,7 @@ pub fn scenes(concepts: &[Concept], part: Part, count: u64) -> Vec<MoviePair> {
         concept: concept.name().to_owned(),
         possible: Movie::scene(concept, number, Kind::Possible(part)),
         impossible: Movie::scene(concept, number, Kind::Impossible(part)),
+        quadruple: scenes::quadruple(concept, number),
     };
     concepts.iter().flat_map(|concept| (0..count).map(move |number| pair(*concept, number))).collect()
 }
@@ -135,14 +139,14 @@ pub fn intphys(root: &Path) -> Result<Vec<MoviePair>> {
         if !folder.is_dir() {
             continue;
         }
-        for scene in file::list(&folder)?.folders {
-            pairs.extend(quadruplet(&scene, concept)?);
+        for (number, scene) in file::list(&folder)?.folders.iter().enumerate() {
+            pairs.extend(quadruplet(scene, number, concept)?);
         }
     }
     nonempty(root, pairs, "O1, O2 or O3 with <scene>/<1 to 4>/scene/*.png")
 }
 
-fn quadruplet(scene: &Path, concept: &str) -> Result<[MoviePair; 2]> {
+fn quadruplet(scene: &Path, number: usize, concept: &str) -> Result<[MoviePair; 2]> {
     let movies: [PathBuf; 4] = ["1", "2", "3", "4"].map(|number| scene.join(number));
     let frames = movies.each_ref().map(|movie| frame_files(&movie.join("scene")));
     let mut latest = (0, 1);
@@ -168,7 +172,7 @@ fn quadruplet(scene: &Path, concept: &str) -> Result<[MoviePair; 2]> {
             }
         };
         let movie = |place: usize| Movie::file(&movies[place].join("scene"), 0);
-        Ok(MoviePair { concept: concept.to_owned(), possible: movie(p), impossible: movie(i) })
+        Ok(MoviePair { concept: concept.to_owned(), possible: movie(p), impossible: movie(i), quadruple: Some(number) })
     };
     Ok([pair([0, partner])?, pair(second)?])
 }
@@ -219,6 +223,7 @@ pub fn grasp(root: &Path) -> Result<Vec<MoviePair>> {
                 concept: property.to_owned(),
                 possible: Movie::file(&possible, 0),
                 impossible: Movie::file(&impossible, 0),
+                quadruple: None,
             });
         }
     }
@@ -261,7 +266,7 @@ pub fn inflevel(root: &Path, priming: bool) -> Result<Vec<MoviePair>> {
                 ((p, true), (i, false)) | ((i, false), (p, true)) => (p, i),
                 _ => return Err(file::bad_line(&list, at + 1, "expected one possible and one impossible video")),
             };
-            pairs.push(MoviePair { concept: property.to_owned(), possible, impossible });
+            pairs.push(MoviePair { concept: property.to_owned(), possible, impossible, quadruple: None });
         }
     }
     nonempty(root, pairs, "continuity.csv, solidity.csv or gravity.csv with the videos they name")

@@ -64,7 +64,7 @@ impl<'a, V: Forecast> Eyes<'a, V> {
 }
 
 impl<V: Forecast> Observer for Eyes<'_, V> {
-    fn surprise(&self, windows: &[Clip], context: usize) -> Result<Vec<f32>> {
+    fn surprise(&self, windows: &[Clip], context: usize) -> Result<Vec<Vec<f32>>> {
         let frames = self.views.clip().frames;
         if let Some(window) = windows.iter().find(|window| window.frames != frames) {
             let problem = format!("windows have {} frames, the networks read clips of {frames}", window.frames);
@@ -75,7 +75,9 @@ impl<V: Forecast> Observer for Eyes<'_, V> {
         for windows in windows.chunks(CHUNK) {
             let batch = self.views.clean(windows)?;
             let found = self.student.surprise(self.target, &batch, context / self.tubelet, generator, device)?;
-            all.extend(host::read(found)?);
+            let [rows, later] = found.dims();
+            let found = host::read(found.reshape([rows * later]))?;
+            all.extend(found.chunks_exact(later).map(<[f32]>::to_vec));
         }
         Ok(all)
     }

@@ -100,16 +100,24 @@ pub(crate) fn scenes<C>(config: &mut RunConfig<C>, steps: u64) {
     scale_down(config, steps, 16);
     config.data.source = "scenes".into();
     (config.run.checkpoint_every, config.run.diagnose_every) = (500, 500);
-    config.schedule =
-        ScheduleConfig { lr: 2e-3, warmup: 0.05, momentum: 0.999, momentum_final: 1.0, ..config.schedule };
+    // Not stretched: the rate comes down to its end.
+    config.schedule = ScheduleConfig {
+        lr: 2e-3,
+        warmup: 0.05,
+        momentum: 0.999,
+        momentum_final: 1.0,
+        stretch: 1.0,
+        ..config.schedule
+    };
     // Which concept a possible scene is from says little; the run is for surprise.
     config.probe.max_train = 1_000;
     config.probe.max_test = 500;
 }
 
-/// Masks of the rendered scenes: up to the first half is seen, as it is when surprise is measured.
+/// Masks of the rendered scenes: from the first third to all but the last sixth is seen. Surprise asks for the far future,
+/// and for what comes next of who saw all before it.
 pub(crate) fn future() -> Vec<MaskConfig> {
-    vec![MaskConfig::Future(Future { seen: [1.0 / 6.0, 0.5] })]
+    vec![MaskConfig::Future(Future { seen: [1.0 / 3.0, 5.0 / 6.0] })]
 }
 
 /// Views of the rendered scenes: all of one, in 6 x 4 x 4 tubelets. A part of a scene, enlarged, would fall faster than
