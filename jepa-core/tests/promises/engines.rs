@@ -14,8 +14,8 @@
 //! JEPA_TEST_ENGINE=vulkan:0 cargo test --package jepa-core --features vulkan --test promises operations -- --nocapture
 //! ```
 //!
-//! A machine without a GPU runs both on a driver that computes on the processor: lavapipe of Mesa 26 (Debian's
-//! `mesa-vulkan-drivers`), chosen by `VK_ICD_FILENAMES`. It has what cubecl needs of a desktop GPU, older ones do not.
+//! A machine without a GPU runs both on a driver that computes on the processor: lavapipe of Mesa 26.1 (Debian's
+//! `mesa-vulkan-drivers`), chosen by `VK_ICD_FILENAMES`. It has what cubecl needs of a driver, 22.3 and 25.0 do not.
 
 use burn::prelude::*;
 use jepa_core::checkpoint::named;

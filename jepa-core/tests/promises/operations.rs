@@ -12,11 +12,11 @@
 //!
 //! Known reasons for a difference:
 //!
-//! - **Products wrong or the process ended, through Vulkan on a device without `VK_KHR_workgroup_memory_explicit_layout`**
+//! - **Products wrong, or the process ended**: Vulkan on a device without `VK_KHR_workgroup_memory_explicit_layout`
 //!   (`vulkaninfo` lists it). cubecl 0.11.3 declares memory that a workgroup shares as a pointer there, which is not
-//!   valid SPIR-V: SwiftShader computes nonsense, Mesa's lavapipe before 26 crashes. Everything through shared memory is
-//!   hit: products, and sums when the tuner picks their shared form. Build with `--features wgpu` and without `vulkan`:
-//!   WGSL is translated another way, and every operation is right on the same driver.
+//!   valid SPIR-V: SwiftShader computes nonsense, lavapipe of Mesa 22.3 and 25.0 crashes. Everything through shared
+//!   memory is hit: products, and sums where the tuner picks their shared form. Build with `--features wgpu` and without
+//!   `vulkan`: WGSL is translated another way, and every operation is right on the same driver.
 //! - **One run right, the next wrong**: the tuner picks the fastest of several kernels. `CUBECL_DEBUG_LOG=stdout` says
 //!   which; `CUBECL_AUTOTUNE_LEVEL=0` tries fewer.
 //! - **Wrong in a block, right by itself**: fused kernels. `BURN_FUSION_MAX_EXPLORATIONS=0` runs them one by one.
