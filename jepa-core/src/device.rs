@@ -4,6 +4,8 @@
 //! engine compiled in whose start-up check agrees with the CPU, else `cpu`. Which names a binary knows depends on its
 //! cargo features.
 
+use std::fmt;
+
 use burn::module::Module as _;
 use burn::prelude::*;
 
@@ -16,8 +18,29 @@ use crate::nn::{Block, BlockConfig, Init, InitScheme};
 pub struct Engine {
     /// Name as a user writes it.
     pub name: String,
+    /// What it computes on, where the engine says so: the CPU engine and libtorch do not.
+    pub hardware: Option<Hardware>,
     /// Plain device, without autodiff.
     pub device: Device,
+}
+
+/// What a GPU engine computes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hardware {
+    /// As it names itself: `NVIDIA H100 PCIe`.
+    pub name: String,
+    /// Otherwise a driver that computes on the processor (llvmpipe, SwiftShader): good for tests, slower than `cpu`.
+    pub is_card: bool,
+}
+
+impl fmt::Display for Engine {
+    /// `vulkan:0 (NVIDIA H100 PCIe)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hardware {
+            Some(hardware) => write!(f, "{} ({})", self.name, hardware.name),
+            None => write!(f, "{}", self.name),
+        }
+    }
 }
 
 /// The engine names this binary was built with; `:0` stands for any index.
@@ -41,7 +64,7 @@ pub fn available() -> Vec<&'static str> {
 impl Engine {
     /// The CPU engine.
     pub fn cpu() -> Self {
-        Self { name: "cpu".into(), device: Device::flex() }
+        Self { name: "cpu".into(), hardware: None, device: Device::flex() }
     }
 
     /// Whether tensors live in host memory, so that replicas on threads make sense.
@@ -52,15 +75,28 @@ impl Engine {
     /// Parses an engine name and opens the device. Every engine but the CPU must agree with it on a transformer block
     /// and its gradients.
     pub fn open(name: &str) -> Result<Self> {
-        if name == "auto" {
-            for candidate in available().into_iter().filter(|n| n.contains(":0")) {
-                match Self::open(candidate) {
-                    Ok(engine) => return Ok(engine),
-                    Err(error) => tracing::info!("{candidate} is not used: {error}"),
-                }
-            }
-            return Ok(Self::cpu());
+        if name != "auto" {
+            return Self::open_unchecked(name)?.checked();
         }
+        for candidate in available().into_iter().filter(|n| n.contains(":0")) {
+            // Before the check: some drivers without a card end the process at their first kernel.
+            let with_card = Self::open_unchecked(candidate).and_then(|engine| match &engine.hardware {
+                Some(Hardware { name, is_card: false }) => {
+                    Err(Error::Engine(format!("{name} computes on the processor, where `cpu` is faster")))
+                }
+                _ => Ok(engine),
+            });
+            match with_card.map(Self::checked) {
+                Ok(Ok(engine)) => return Ok(engine),
+                Ok(Err(error)) => tracing::warn!("{candidate} is not used: {error}"),
+                Err(error) => tracing::info!("{candidate} is not used: {error}"),
+            }
+        }
+        Ok(Self::cpu())
+    }
+
+    /// One engine by its name, without the check: to find out which operation it gets wrong.
+    pub fn open_unchecked(name: &str) -> Result<Self> {
         let unknown = || Error::unknown("engine", name, &available());
         let (kind, index) = match name.rsplit_once(':') {
             Some((kind, index)) if index.chars().all(|c| c.is_ascii_digit()) && !index.is_empty() => {
@@ -71,19 +107,30 @@ impl Engine {
         if kind == "cpu" {
             return Ok(Self::cpu());
         }
-        let known = available().iter().any(|a| a.strip_suffix(":0").unwrap_or(a) == kind);
+        let known = available().iter().filter(|a| **a != "auto").any(|a| a.strip_suffix(":0").unwrap_or(a) == kind);
         if !known {
             return Err(unknown());
         }
         // Engines panic when a driver is missing; that is an answer here, not a crash.
-        let device = quietly(|| construct(kind, index)).flatten().ok_or_else(|| {
+        let opened = quietly(|| construct(kind, index).map(|device| (hardware(&device), device))).flatten();
+        let (hardware, device) = opened.ok_or_else(|| {
             Error::Engine(format!(
                 "`{name}` cannot be opened on this machine: no such device, or its driver is missing"
             ))
         })?;
-        let engine = Self { name: name.to_owned(), device };
-        engine.start_up_check()?;
-        Ok(engine)
+        Ok(Self { name: name.to_owned(), hardware, device })
+    }
+
+    fn checked(self) -> Result<Self> {
+        if !self.is_cpu() {
+            if let Some(Hardware { is_card: false, .. }) = self.hardware {
+                tracing::warn!(
+                    "{self} computes on the processor, slower than `cpu`; some such drivers end the process"
+                );
+            }
+            self.start_up_check()?;
+        }
+        Ok(self)
     }
 
     /// Output and gradients of a small transformer block, which must be the CPU's: a driver may get single products
@@ -116,14 +163,14 @@ impl Engine {
                 here.iter().zip(&values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
             }
             Ok(_) => f32::INFINITY,
-            Err(error) => return Err(Error::Engine(format!("`{}` failed its start-up check: {error}", self.name))),
+            Err(error) => return Err(Error::Engine(format!("`{self}` failed its start-up check: {error}"))),
         };
         if difference < 1e-3 {
             Ok(())
         } else {
             Err(Error::Engine(format!(
-                "`{}` failed its start-up check: differs from the CPU by {difference}",
-                self.name
+                "`{self}` failed its start-up check: differs from the CPU by {difference}; which operation is wrong, \
+                 and the known reasons: jepa-core/tests/promises/operations.rs"
             )))
         }
     }
@@ -155,6 +202,18 @@ fn construct(kind: &str, index: usize) -> Option<Device> {
         "tch:cuda" => Some(Device::libtorch_cuda(index)),
         _ => None,
     }
+}
+
+/// Opens the device to ask it.
+#[cfg(any(feature = "cuda", feature = "vulkan", feature = "wgpu"))]
+fn hardware(device: &Device) -> Option<Hardware> {
+    let identity = device.identity()?;
+    Some(Hardware { name: identity.name, is_card: identity.physical.is_some() })
+}
+
+#[cfg(not(any(feature = "cuda", feature = "vulkan", feature = "wgpu")))]
+const fn hardware(_: &Device) -> Option<Hardware> {
+    None
 }
 
 /// Index 0 is the best device of the graphics API, whatever its kind; others count discrete GPUs.

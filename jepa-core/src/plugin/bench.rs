@@ -126,7 +126,7 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &BenchRequest) -> Result
     Ok(BenchReport {
         variant: plugin.id().to_owned(),
         preset,
-        engine: request.engine.name.clone(),
+        engine: request.engine.to_string(),
         replicas: count,
         batch: config.run.batch,
         parameters,

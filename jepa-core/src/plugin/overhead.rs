@@ -265,7 +265,7 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
     Ok(OverheadReport {
         variant: plugin.id().to_owned(),
         preset,
-        engine: request.engine.name.clone(),
+        engine: request.engine.to_string(),
         replicas: count,
         batch: size,
         lines,

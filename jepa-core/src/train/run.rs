@@ -151,7 +151,7 @@ impl<'a, V: Variant> Run<'a, V> {
             parameters,
             engine: format!(
                 "{}, {} replica{}",
-                run.info.engine,
+                session.engine,
                 run.info.replicas,
                 if run.info.replicas == 1 { "" } else { "s" }
             ),

@@ -7,7 +7,15 @@
 //! JEPA_TEST_ENGINE=tch:cpu  cargo test --package jepa-core --features tch --test promises engines
 //! ```
 //!
-//! Without the variable the CPU is held against itself, which checks the test.
+//! Without the variable the CPU is held against itself, which checks the test. Where it fails, or an engine fails its
+//! start-up check, [`operations`](super::operations) says which operation is wrong and what is known about it:
+//!
+//! ```sh
+//! JEPA_TEST_ENGINE=vulkan:0 cargo test --package jepa-core --features vulkan --test promises operations -- --nocapture
+//! ```
+//!
+//! A machine without a GPU runs both on a driver that computes on the processor: lavapipe of Mesa 26.1 (Debian's
+//! `mesa-vulkan-drivers`), chosen by `VK_ICD_FILENAMES`. It has what cubecl needs of a driver, 22.3 and 25.0 do not.
 
 use burn::prelude::*;
 use jepa_core::checkpoint::named;

@@ -6,6 +6,7 @@ mod collapse;
 mod engines;
 mod hierarchy;
 mod noise;
+mod operations;
 mod planning;
 mod svm;
 mod time_series;
