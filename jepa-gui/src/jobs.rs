@@ -216,9 +216,8 @@ mod tests {
     fn what_is_at_work_is_listed_until_it_has_given_its_last_word() {
         let (title, listed) = ("waits to be let go", || at_work().iter().any(|title| title == "waits to be let go"));
         let (go, wait_for_it) = std::sync::mpsc::channel::<()>();
-        let mut job = Job::start(title, &egui::Context::default(), move |_| {
-            wait_for_it.recv().map_err(|e| e.to_string())
-        });
+        let mut job =
+            Job::start(title, &egui::Context::default(), move |_| wait_for_it.recv().map_err(|e| e.to_string()));
         assert!(listed());
         go.send(()).unwrap();
         assert!(matches!(wait(&mut job), Update::Done(())));

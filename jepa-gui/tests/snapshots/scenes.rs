@@ -224,8 +224,14 @@ fn branch_empty() -> Outcome<Shot> {
     Ok(Shot::whole(window))
 }
 
+/// The dialog over a run whose log is lost, so that nothing behind it changes from moment to moment.
 fn branch(scene: &str) -> Outcome<Window> {
-    let mut window = told_run(scene, RunState::Finished, true)?;
+    let folder = runs(scene);
+    told(&folder, "i-jepa-tiny-1", RunState::Finished, 2, true)?;
+    fs::remove_file(format!("{folder}/i-jepa-tiny-1/events.jsonl")).map_err(|e| e.to_string())?;
+    let mut window = open(&folder)?;
+    show(&mut window, ScreenId::Run, Some(&format!("{folder}/i-jepa-tiny-1")));
+    wait(&mut window, "its state", says("has written no events"))?;
     press(&mut window, "Branch…");
     Ok(window)
 }

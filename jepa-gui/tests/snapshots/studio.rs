@@ -39,8 +39,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The work that goes on as long as its panel is shown: it measures the machine.
 const WATCH: &str = "System";
 
-/// Labels whose text is another one every time or on every machine: whatever holds one of these words.
-const BLANKED: [&str; 2] = ["This machine:", "answered in"];
+/// Labels whose text is another one every time or on every machine: whatever holds one of these words, with the points
+/// across that are blanked out for it.
+const BLANKED: [(&str, f32); 2] = [("This machine:", 300.0), ("answered in", 160.0)];
 
 /// The software adapter in words, or why there is none. The harness prefers one to any other.
 pub(crate) fn adapter() -> Outcome<String> {
@@ -104,8 +105,11 @@ impl Shot {
 
 /// Where the picture says what is true of this moment only.
 fn blanks(window: &Window) -> Vec<egui::Rect> {
-    let labels = BLANKED.iter().flat_map(|words| window.query_all_by_label_contains(words));
-    let mut found: Vec<egui::Rect> = labels.map(|node| node.rect()).collect();
+    let mut found = Vec::new();
+    for (words, width) in BLANKED {
+        let labels = window.query_all_by_label_contains(words).map(|node| node.rect());
+        found.extend(labels.map(|rect| rect.with_max_x(rect.left() + width)));
+    }
     // The load of the machine, from its title to the log below.
     let log = window.query_all_by_label("Terminal").map(|node| node.rect().top()).fold(f32::INFINITY, f32::min);
     let right = window.ctx.content_rect().right();
@@ -161,6 +165,10 @@ pub(crate) fn show(window: &mut Window, screen: ScreenId, run: Option<&str>) {
 }
 
 pub(crate) fn press(window: &mut Window, label: &str) {
+    // What is out of sight cannot be pressed. The tree of all widgets, which a query without an answer prints, helps nobody.
+    let found = |window: &Window| window.query_by_label(label).map(|node| node.scroll_to_me()).is_some();
+    assert!(found(window), "there is no `{label}` to be pressed");
+    steps(window, 3);
     window.get_by_label(label).click();
     steps(window, 3);
     // What is hovered is drawn in another colour, and its hint may come up.

@@ -135,7 +135,8 @@ fn begin_next(cards: &mut [Card], context: &egui::Context) {
 }
 
 fn gallery(ui: &mut Ui, cards: Vec<&mut Card>, shared: &mut Shared) {
-    let (room, gap) = (ui.available_width(), ui.spacing().item_spacing.x);
+    let gap = ui.spacing().item_spacing.x;
+    let room = ui.available_width() - gap;
     let columns = ((room + gap) / (WIDTH[0] + gap)).floor().max(1.0);
     let width = ((room + gap) / columns - gap).floor().clamp(WIDTH[0], WIDTH[1]);
     let mut cards = cards.into_iter().peekable();
