@@ -153,8 +153,13 @@ fn told_run(scene: &str, state: RunState, is_healthy: bool) -> Outcome<Window> {
     told(&folder, "i-jepa-tiny-1", state, 2, is_healthy)?;
     let mut window = sized(&folder, [1040.0, 860.0])?;
     show(&mut window, ScreenId::Run, Some(&format!("{folder}/i-jepa-tiny-1")));
-    let last = if state == RunState::Finished { "step 300 of 300" } else { "step 200 of 300" };
+    let (last, batch) = match state {
+        RunState::Finished => ("step 300 of 300", "batch of step 300"),
+        _ => ("step 200 of 300", "batch of step 200"),
+    };
     wait(&mut window, "the log", says(last))?;
+    // Those of a step before are shown for a while when the log was read in two pieces.
+    wait(&mut window, "masks of the last step", says(batch))?;
     wait(&mut window, "masks", says("to be predicted"))?;
     wait(&mut window, "the load", says("No process trains in this run"))?;
     Ok(window)
