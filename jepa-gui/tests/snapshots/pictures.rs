@@ -11,8 +11,8 @@ use crate::studio::Outcome;
 /// 255 apart, 33,000 black from white. Below it lies how adapters round: between Mesa's and SwiftShader's, up to 14,000
 /// pixels of a picture differ at all.
 const SEEN: f32 = 10.0;
-/// Pixels that may differ by more. Those two differ in up to 19, where the edge of a line falls between two pixels; only
-/// magnified samples, whose pixels end at the very middle of one on the screen, differ between them in 236.
+/// Pixels that may differ by more. Those two differ in up to 19, where the edge of a line falls between two pixels. Three
+/// panels differ between them in up to 911: magnified samples, whose pixels end in the very middle of one on the screen.
 const DIFFERING: usize = 25;
 
 /// Where the pictures are kept.
