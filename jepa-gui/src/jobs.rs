@@ -5,6 +5,14 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+/// Titles of the work that has not ended, in the order it began.
+static AT_WORK: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Titles of the work that goes on in this process, in the order it began; that of dropped jobs too, until it ends.
+pub fn at_work() -> Vec<String> {
+    AT_WORK.lock().map(|titles| titles.clone()).unwrap_or_default()
+}
+
 /// Partial results that may wait for the window; a worker that is faster drops what comes between.
 const WAITING: usize = 4;
 
@@ -48,6 +56,28 @@ pub struct Worker<T> {
     context: egui::Context,
 }
 
+/// A title in the list of what is at work, for as long as this lives.
+struct Entry(String);
+
+impl Entry {
+    fn of(title: &str) -> Self {
+        if let Ok(mut titles) = AT_WORK.lock() {
+            titles.push(title.to_owned());
+        }
+        Self(title.to_owned())
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Ok(mut titles) = AT_WORK.lock()
+            && let Some(at) = titles.iter().position(|title| *title == self.0)
+        {
+            titles.remove(at);
+        }
+    }
+}
+
 impl<T: Send + 'static> Job<T> {
     /// Starts `work`. Its error is shown to a person. A panic inside is an error too.
     pub fn start(
@@ -65,6 +95,7 @@ impl<T: Send + 'static> Job<T> {
             context: context.clone(),
         };
         let repaint = context.clone();
+        let entry = Entry::of(&title);
         let body = move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&worker)));
             let last = match result {
@@ -74,6 +105,7 @@ impl<T: Send + 'static> Job<T> {
             };
             // Nobody listens any more when the job was dropped; there is nothing left to tell.
             let _ = worker.updates.send(last);
+            drop(entry);
             repaint.request_repaint();
         };
         if let Err(error) = thread::Builder::new().name(title.clone()).spawn(body) {
@@ -178,6 +210,22 @@ mod tests {
         assert!(!job.is_running() && job.poll().is_none());
         let mut job = Job::<()>::start("fails", &context, |_| Err("no such file".into()));
         assert!(matches!(wait(&mut job), Update::Failed(problem) if problem == "no such file"));
+    }
+
+    #[test]
+    fn what_is_at_work_is_listed_until_it_has_given_its_last_word() {
+        let (title, listed) = ("waits to be let go", || at_work().iter().any(|title| title == "waits to be let go"));
+        let (go, wait_for_it) = std::sync::mpsc::channel::<()>();
+        let mut job =
+            Job::start(title, &egui::Context::default(), move |_| wait_for_it.recv().map_err(|e| e.to_string()));
+        assert!(listed());
+        go.send(()).unwrap();
+        assert!(matches!(wait(&mut job), Update::Done(())));
+        let clock = Instant::now();
+        while listed() {
+            assert!(clock.elapsed() < Duration::from_secs(20), "it stays listed");
+            thread::yield_now();
+        }
     }
 
     #[test]

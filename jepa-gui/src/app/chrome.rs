@@ -83,7 +83,7 @@ pub(super) fn bottom(app: &mut App, ui: &mut Ui) {
             ui.label(RichText::new(words).small());
             ui.separator();
             let folder = shared.library.folder.display().to_string();
-            let button = egui::Button::new(RichText::new(format!("runs in {folder}")).small()).frame(false);
+            let button = egui::Button::new(RichText::new(format!("folder of runs: {folder}")).small()).frame(false);
             if ui.add(button).on_hover_text("Choose another folder of runs…").clicked() {
                 shared.asked.push(Action::ChooseRuns);
             }

@@ -8,6 +8,7 @@ use jepa_core::probe::ProbeTable;
 use jepa_core::runlog::{Event, RunState};
 
 use super::block::{Block, Figures, Other};
+use crate::widgets::number;
 
 /// Before the name of a loss term, so that it cannot be mistaken for a figure of the step itself.
 pub(super) const TERM: &str = "term:";
@@ -191,7 +192,7 @@ impl History {
             points.retain(|[at, _]| *at < *step as f64);
             points.push([*step as f64, *value]);
         }
-        let words: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let words: Vec<String> = values.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
         let text = format!("{}: {}", kind.replace('-', " "), words.join("; "));
         let time = Some(time).filter(|t| t.is_finite());
         self.log.push(LogLine { step: Some(*step), time, level: Level::Info, text });

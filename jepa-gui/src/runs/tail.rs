@@ -143,8 +143,11 @@ impl Reader {
                 let first = lines.iter().position(|b| *b == b'\n').map_or(0, |at| at + 1);
                 lines = &lines[first..];
             }
-            for block in in_parallel(lines) {
-                self.send(Found::Events { block, read: offset, of: now.len().max(offset) })?;
+            // Who listens takes the last block for the end of the file, and none before it.
+            let mut ahead = lines.len() as u64;
+            for (block, bytes) in in_parallel(lines) {
+                ahead -= bytes as u64;
+                self.send(Found::Events { block, read: offset - ahead, of: now.len().max(offset) })?;
             }
             rest.drain(..end);
         }
@@ -166,11 +169,11 @@ impl Reader {
     }
 }
 
-/// Blocks of consecutive lines, read on every core.
-fn in_parallel(lines: &[u8]) -> Vec<Block> {
+/// Blocks of consecutive lines, read on every core, with the bytes of each.
+fn in_parallel(lines: &[u8]) -> Vec<(Block, usize)> {
     let cores = thread::available_parallelism().map_or(1, usize::from).min(8);
     if lines.len() < 1 << 16 || cores == 1 {
-        return vec![Block::read(lines)];
+        return vec![(Block::read(lines), lines.len())];
     }
     let (mut parts, mut rest) = (Vec::new(), lines);
     let size = lines.len().div_ceil(cores);
@@ -185,7 +188,7 @@ fn in_parallel(lines: &[u8]) -> Vec<Block> {
         workers
             .into_iter()
             .zip(&parts)
-            .map(|(worker, part)| worker.join().unwrap_or_else(|_| Block::read(part)))
+            .map(|(worker, part)| (worker.join().unwrap_or_else(|_| Block::read(part)), part.len()))
             .collect()
     })
 }

@@ -73,7 +73,8 @@ impl CurvePlot<'_> {
         let plot = Plot::new(self.id)
             .height((self.height - (ui.cursor().top() - top)).max(60.0))
             .allow_scroll(false)
-            .set_margin_fraction(egui::vec2(0.01, 0.06))
+            // Room for half of the number under the last step.
+            .set_margin_fraction(egui::vec2(0.03, 0.06))
             .link_axis(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
             .link_cursor(egui::Id::unique("steps"), [self.x == XAxis::Step, false])
             .grid_color(ui.visuals().weak_text_color().gamma_multiply(0.4))

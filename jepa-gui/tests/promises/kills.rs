@@ -1,7 +1,8 @@
 //! 100 kills each way: of the training process while the app follows it, and of the app while a process trains.
 //!
-//! `JEPA_XTASK=target/debug/xtask cargo test --package jepa-gui --test promises kills -- --ignored --nocapture --test-threads 1`;
-//! `JEPA_KILLS=10` for fewer. The app is the whole one, without a window: it is drawn and never shown.
+//! `cargo build --package xtask; cargo test --package jepa-gui --test promises kills -- --ignored --nocapture --test-threads 1`;
+//! `JEPA_KILLS=10` for fewer, `JEPA_XTASK` for another training program. The app is the whole one, without a window: it is
+//! drawn and never shown.
 
 #![cfg(target_os = "linux")]
 
@@ -14,11 +15,11 @@ use std::time::{Duration, Instant};
 use egui_kittest::kittest::Queryable as _;
 use jepa_core::random::{Draw as _, Purpose, Stream};
 use jepa_core::runlog::{RunState, read_info};
-use jepa_gui::runs::{Follower, Program, checkpoints, holder};
+use jepa_gui::runs::{Follower, checkpoints, holder};
 use jepa_gui::screens::ScreenId;
 use jepa_gui::shared::Action;
 
-use crate::harness::{Window, app, shows, wait, window};
+use crate::harness::{self, Window, app, program, shows, wait};
 
 /// Steps of a run that is killed again and again.
 const STEPS: u64 = 60;
@@ -27,8 +28,10 @@ fn count() -> usize {
     std::env::var("JEPA_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
 }
 
-fn program() -> Program {
-    Program::find().expect("name the training program in JEPA_XTASK")
+fn window(runs: &Path) -> Window {
+    let mut window = harness::window(runs);
+    app(&mut window).shared.program = Some(program());
+    window
 }
 
 fn arguments(out: &Path, steps: u64) -> Vec<String> {
@@ -89,7 +92,7 @@ fn resume(window: &mut Window, out: &Path) {
 }
 
 #[test]
-#[ignore = "needs the training program, named in JEPA_XTASK; minutes"]
+#[ignore = "needs the training program; minutes"]
 fn a_training_that_is_killed_is_shown_and_resumed_from_the_app_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let runs = folder.path().join("runs");
@@ -205,9 +208,8 @@ fn start(runs: &Path) -> (Child, Receiver<u64>) {
 }
 
 #[test]
-#[ignore = "needs the training program, named in JEPA_XTASK; minutes"]
+#[ignore = "needs the training program; minutes"]
 fn an_app_that_is_killed_harms_no_training_and_the_next_one_finds_it() {
-    assert!(program().path.exists());
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("long");
     let _guard = Guard(run.clone());

@@ -9,7 +9,7 @@ use jepa_core::runlog::{Event, RunFolder, RunInfo, RunState};
 use jepa_gui::runs::Program;
 use jepa_gui::screens::ScreenId;
 
-use crate::harness::{Window, app, shows, wait, window};
+use crate::harness::{Window, app, program, shows, wait, window};
 
 fn finished_run(folder: &Path, name: &str, steps: u64) -> PathBuf {
     let path = folder.join(name);
@@ -104,6 +104,37 @@ fn the_form_shows_the_schema_and_finds_settings_by_name() {
     window.run_ok();
     assert!(window.query_all_by_label("diagnose_every").next().is_some());
     assert!(window.query_all_by_label("checkpoint_every").next().is_none());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_that_the_program_was_built_without_is_offered_with_the_command_that_builds_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("program");
+    fs::write(&script, "#!/bin/sh\necho '{ \"engines\": [\"auto\", \"cpu\"] }'\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut window = window(&folder.path().join("runs"));
+    app(&mut window).shared.program = Some(Program { path: script, shown: "cargo xtask".into() });
+    window.get_by_label("Launch").click();
+    wait(&mut window, "the verdict of the library", shows("Sound"));
+    // Samples that arrive move what is below them, and a click would miss it.
+    wait(&mut window, "samples", shows("Masks"));
+    window.run_steps(10);
+    let can_start = |w: &Window| !w.get_by_label("Start training").accesskit_node().is_disabled();
+    assert!(can_start(&window));
+    for (engine, feature) in [("cuda:0: NVIDIA", "cuda"), ("vulkan:0: any GPU through Vulkan", "vulkan")] {
+        window.get_by_label("Engine").click();
+        wait(&mut window, "the engines", |w| w.query_by_label(engine).is_some());
+        window.get_by_label(engine).click();
+        wait(&mut window, "the way to it", shows(format!("--features {feature} -- gui")));
+        wait(&mut window, "the button", |w| !can_start(w));
+    }
+    window.get_by_label("Engine").click();
+    let cpu = "cpu: pure Rust, the reference";
+    wait(&mut window, "the engines", |w| w.query_by_label(cpu).is_some());
+    window.get_by_label(cpu).click();
+    wait(&mut window, "the button", can_start);
 }
 
 #[test]
@@ -283,16 +314,15 @@ fn random_input_does_no_harm() {
     }
 }
 
-/// `JEPA_XTASK=target/debug/xtask cargo test --package jepa-gui --test promises screens -- --ignored --nocapture`
+/// `cargo build --package xtask; cargo test --package jepa-gui --test promises screens -- --ignored --nocapture`
 #[cfg(target_os = "linux")]
 #[test]
-#[ignore = "needs the training program, named in JEPA_XTASK"]
+#[ignore = "needs the training program"]
 fn a_click_trains_a_stop_saves_a_resume_goes_on_and_neither_death_harms_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let runs = folder.path().join("runs");
     let mut window = window(&runs);
-    app(&mut window).shared.program = Program::find();
-    assert!(app(&mut window).shared.program.is_some(), "name the training program in JEPA_XTASK");
+    app(&mut window).shared.program = Some(program());
     window.run_ok();
     let clock = Instant::now();
     window.get_by_label("Try I-JEPA now").click();

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jepa_gui::runs::{Follower, Reading};
+use jepa_gui::runs::{Follower, Found, Reading, Tail};
 
 fn follow(folder: &Path) -> (Follower, egui::Context) {
     let context = egui::Context::default();
@@ -60,6 +60,22 @@ fn a_log_that_grows_in_pieces_of_any_size_is_read_whole() {
     wait(&mut follower, &context, "the other half", |f| f.history.step() == 201);
     assert_eq!(follower.history.steps().len(), 201);
     assert_eq!(follower.history.column("term:energy").unwrap()[1], 0.25);
+}
+
+#[test]
+fn the_end_of_a_log_is_said_with_its_last_events_and_not_before() {
+    const STEPS: u64 = 2000;
+    let folder = tempfile::tempdir().unwrap();
+    // Long enough to be read in pieces on several cores.
+    fs::write(folder.path().join("events.jsonl"), (1..=STEPS).map(step).collect::<String>()).unwrap();
+    let tail = Tail::follow(folder.path(), &egui::Context::default());
+    let (clock, mut seen) = (Instant::now(), 0);
+    while seen < STEPS {
+        assert!(clock.elapsed() < Duration::from_secs(30), "{seen} steps arrived");
+        let Some(Found::Events { block, read, of }) = tail.next() else { continue };
+        seen = block.steps.last().copied().unwrap_or(seen);
+        assert_eq!(read >= of, seen == STEPS, "{read} of {of} bytes at step {seen}");
+    }
 }
 
 #[test]

@@ -8,6 +8,10 @@
 //!
 //! They are drawn by a graphics adapter in software (on Debian the package `mesa-vulkan-drivers`), so that they are the
 //! same on every machine. Where there is none, each is said to be left out; with `JEPA_SNAPSHOTS=required` that is a failure.
+//!
+//! A panel is taken when it has come to rest: nothing is at work in the background, and frames do not differ any more. What
+//! is true of one moment or machine only (its load, how long an answer took) is blanked out. How much a picture may differ
+//! from the kept one is said in `pictures`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -19,6 +23,10 @@ mod studio;
 use std::process::ExitCode;
 
 use scenes::SCENES;
+
+/// Where a software adapter comes from.
+const REMEDY: &str = "A Vulkan adapter in software is missing: apt-get install mesa-vulkan-drivers (Debian, Ubuntu), dnf \
+                      install mesa-vulkan-drivers (Fedora), pacman -S vulkan-swrast (Arch)";
 
 fn main() -> ExitCode {
     // The flags of the usual test programs ask for what there is nothing of here.
@@ -35,6 +43,7 @@ fn main() -> ExitCode {
             for (name, _) in &asked {
                 println!("SKIPPED snapshot {name}: {why}");
             }
+            println!("SKIPPED all {} panels: none was drawn, none compared. {REMEDY}", asked.len());
             let is_required = std::env::var("JEPA_SNAPSHOTS").is_ok_and(|word| word == "required");
             return if is_required { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
@@ -57,5 +66,11 @@ fn main() -> ExitCode {
         }
     }
     println!("{} failed in {:.0} s {failed:?}", failed.len(), clock.elapsed().as_secs_f64());
+    if !failed.is_empty() {
+        println!(
+            "beside each kept picture lie the new one (.new.png) and what differs (.diff.png); if the change is meant, \
+             renew with UPDATE_SNAPSHOTS=1, look, and commit"
+        );
+    }
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

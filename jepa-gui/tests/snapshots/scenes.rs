@@ -4,16 +4,17 @@ use std::fs;
 
 use egui_kittest::kittest::Queryable as _;
 use jepa_core::runlog::RunState;
+use jepa_gui::runs::Program;
 use jepa_gui::screens::ScreenId;
 use jepa_gui::shared::Action;
 
 use crate::fixtures::{probed, silent, told, trained};
-use crate::studio::{Outcome, Part, Shot, Window, app, open, press, rest, says, show, sized, steps, wait, write};
+use crate::studio::{Outcome, Part, Shot, Window, app, open, press, says, settle, show, sized, steps, wait, write};
 
 type Scene = fn() -> Outcome<Shot>;
 
 /// Name and panel.
-pub(crate) const SCENES: [(&str, Scene); 33] = [
+pub(crate) const SCENES: [(&str, Scene); 34] = [
     ("start-filled", start_filled),
     ("start-no-variant", start_no_variant),
     ("start-runs-empty", start_runs_empty),
@@ -21,6 +22,7 @@ pub(crate) const SCENES: [(&str, Scene); 33] = [
     ("launch-filled", launch_filled),
     ("launch-error", launch_error),
     ("launch-no-program", launch_no_program),
+    ("launch-no-engine", launch_no_engine),
     ("run-empty", || nothing(ScreenId::Run)),
     ("run-filled", run_filled),
     ("run-alarm", run_alarm),
@@ -71,13 +73,12 @@ fn start_filled() -> Outcome<Shot> {
     Ok(Shot::whole(window))
 }
 
-/// Waits for the pictures of the gallery, with which its width changes; then for the width.
+/// Waits for the pictures of the gallery.
 fn gallery(window: &mut Window) -> Outcome {
     for plugin in jepa_core::plugin::variants().map_err(|e| e.to_string())? {
         let name = format!("Masks of {} on a sample", plugin.description.id);
         wait(window, &name, |window| window.query_by_label(&name).is_some())?;
     }
-    steps(window, 60);
     Ok(())
 }
 
@@ -130,14 +131,35 @@ fn launch_no_program() -> Outcome<Shot> {
     Ok(Shot::whole(window))
 }
 
+/// A graphics card is chosen, and the training program was built for none.
+fn launch_no_engine() -> Outcome<Shot> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (path, answer) = ("without-a-gpu", "#!/bin/sh\necho '{ \"engines\": [\"auto\", \"cpu\"] }'\n");
+    fs::write(path, answer).map_err(|e| e.to_string())?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(|e| e.to_string())?;
+    let mut window = launch("no-runs")?;
+    app(&mut window).shared.program = Some(Program { path: "./without-a-gpu".into(), shown: "cargo xtask".into() });
+    wait(&mut window, "its answer", |window| !says("Engines of the program are not known")(window))?;
+    settle(&mut window)?;
+    press(&mut window, "Engine");
+    press(&mut window, "vulkan:0: any GPU through Vulkan");
+    wait(&mut window, "the way to it", says("--features vulkan -- gui"))?;
+    Ok(Shot::whole(window))
+}
+
 /// The run screen on a run that has said everything.
 fn told_run(scene: &str, state: RunState, is_healthy: bool) -> Outcome<Window> {
     let folder = runs(scene);
     told(&folder, "i-jepa-tiny-1", state, 2, is_healthy)?;
     let mut window = sized(&folder, [1040.0, 860.0])?;
     show(&mut window, ScreenId::Run, Some(&format!("{folder}/i-jepa-tiny-1")));
-    let last = if state == RunState::Finished { "step 300 of 300" } else { "step 200 of 300" };
+    let (last, batch) = match state {
+        RunState::Finished => ("step 300 of 300", "batch of step 300"),
+        _ => ("step 200 of 300", "batch of step 200"),
+    };
     wait(&mut window, "the log", says(last))?;
+    // Those of a step before are shown for a while when the log was read in two pieces.
+    wait(&mut window, "masks of the last step", says(batch))?;
     wait(&mut window, "masks", says("to be predicted"))?;
     wait(&mut window, "the load", says("No process trains in this run"))?;
     Ok(window)
@@ -203,13 +225,18 @@ fn branch_empty() -> Outcome<Shot> {
     let mut window = open(&folder)?;
     show(&mut window, ScreenId::Run, Some(&format!("{folder}/i-jepa-tiny-1")));
     wait(&mut window, "the buttons", says("Resume"))?;
-    steps(&mut window, 60);
     press(&mut window, "Branch…");
     Ok(Shot::whole(window))
 }
 
+/// The dialog over a run whose log is lost, so that nothing behind it changes from moment to moment.
 fn branch(scene: &str) -> Outcome<Window> {
-    let mut window = told_run(scene, RunState::Finished, true)?;
+    let folder = runs(scene);
+    told(&folder, "i-jepa-tiny-1", RunState::Finished, 2, true)?;
+    fs::remove_file(format!("{folder}/i-jepa-tiny-1/events.jsonl")).map_err(|e| e.to_string())?;
+    let mut window = open(&folder)?;
+    show(&mut window, ScreenId::Run, Some(&format!("{folder}/i-jepa-tiny-1")));
+    wait(&mut window, "its state", says("has written no events"))?;
     press(&mut window, "Branch…");
     Ok(window)
 }
@@ -235,8 +262,6 @@ fn embeddings_filled() -> Outcome<Shot> {
     show(&mut window, ScreenId::Embeddings, Some(run));
     wait(&mut window, "the map", says("Map: PCA"))?;
     wait(&mut window, "its trust", says("of true neighbours kept"))?;
-    // Thumbnails have no label to wait for.
-    rest(&mut window, 2.0);
     Ok(Shot::whole(window))
 }
 
@@ -266,7 +291,6 @@ fn sample(mode: &str, done: &'static str, data: Option<&str>) -> Outcome<Shot> {
     wait(&mut window, "every layer", says("Components of features,"))?;
     press(&mut window, mode);
     wait(&mut window, done, says(done))?;
-    rest(&mut window, 0.5);
     Ok(Shot::whole(window))
 }
 

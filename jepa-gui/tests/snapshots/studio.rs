@@ -4,10 +4,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use eframe::{egui_wgpu, wgpu};
+use egui::epaint::{ClippedShape, RectShape};
+use egui::{Color32, Shape};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use jepa_gui::app::App;
+use jepa_gui::jobs;
 use jepa_gui::runs::Program;
 use jepa_gui::screens::ScreenId;
 use jepa_gui::screens::embeddings::cloud;
@@ -26,8 +29,19 @@ pub(crate) type Window = Harness<'static, Option<App>>;
 /// Points around what the harness shows.
 const MARGIN: f32 = 8.0;
 
-/// Labels whose text is another one every time or on every machine: whatever holds one of these words.
-const BLANKED: [&str; 2] = ["This machine:", "answered in"];
+/// Frames without a change after which a window is at rest: what is measured in one frame is used in the next, and a panel
+/// inside another is one frame later.
+const STILL: usize = 6;
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two frames while others are at work.
+const PAUSE: Duration = Duration::from_millis(5);
+/// The work that goes on as long as its panel is shown: it measures the machine.
+const WATCH: &str = "System";
+
+/// Labels whose text is another one every time or on every machine: whatever holds one of these words, with the points
+/// across that are blanked out for it.
+const BLANKED: [(&str, f32); 2] = [("This machine:", 300.0), ("answered in", 160.0)];
 
 /// The software adapter in words, or why there is none. The harness prefers one to any other.
 pub(crate) fn adapter() -> Outcome<String> {
@@ -35,10 +49,10 @@ pub(crate) fn adapter() -> Outcome<String> {
     std::panic::set_hook(Box::new(|_| {}));
     let state = std::panic::catch_unwind(|| render_state().adapter.get_info());
     std::panic::set_hook(hook);
-    let info = state.map_err(|_| "there is no graphics adapter (on Debian: apt-get install mesa-vulkan-drivers)")?;
+    let info = state.map_err(|_| "there is no graphics adapter")?;
     match info.device_type {
         wgpu::DeviceType::Cpu => Ok(info.name),
-        _ => Err(format!("`{}` is no software adapter (on Debian: apt-get install mesa-vulkan-drivers)", info.name)),
+        _ => Err(format!("`{}` is no software adapter", info.name)),
     }
 }
 
@@ -72,7 +86,7 @@ impl Shot {
         for theme in ["light", "dark"] {
             let context = self.window.ctx.clone();
             app(&mut self.window).choose_theme(theme, &context);
-            steps(&mut self.window, 8);
+            settle(&mut self.window)?;
             let mut image = self.window.render()?;
             for rect in blanks(&self.window) {
                 pictures::blank(&mut image, rect);
@@ -91,8 +105,11 @@ impl Shot {
 
 /// Where the picture says what is true of this moment only.
 fn blanks(window: &Window) -> Vec<egui::Rect> {
-    let labels = BLANKED.iter().flat_map(|words| window.query_all_by_label_contains(words));
-    let mut found: Vec<egui::Rect> = labels.map(|node| node.rect()).collect();
+    let mut found = Vec::new();
+    for (words, width) in BLANKED {
+        let labels = window.query_all_by_label_contains(words).map(|node| node.rect());
+        found.extend(labels.map(|rect| rect.with_max_x(rect.left() + width)));
+    }
     // The load of the machine, from its title to the log below.
     let log = window.query_all_by_label("Terminal").map(|node| node.rect().top()).fold(f32::INFINITY, f32::min);
     let right = window.ctx.content_rect().right();
@@ -148,6 +165,10 @@ pub(crate) fn show(window: &mut Window, screen: ScreenId, run: Option<&str>) {
 }
 
 pub(crate) fn press(window: &mut Window, label: &str) {
+    // What is out of sight cannot be pressed. The tree of all widgets, which a query without an answer prints, helps nobody.
+    let found = |window: &Window| window.query_by_label(label).map(|node| node.scroll_to_me()).is_some();
+    assert!(found(window), "there is no `{label}` to be pressed");
+    steps(window, 3);
     window.get_by_label(label).click();
     steps(window, 3);
     // What is hovered is drawn in another colour, and its hint may come up.
@@ -175,22 +196,54 @@ pub(crate) fn says(text: &'static str) -> impl Fn(&Window) -> bool {
 pub(crate) fn wait(window: &mut Window, what: &str, done: impl Fn(&Window) -> bool) -> Outcome {
     let clock = Instant::now();
     while !done(window) {
-        if clock.elapsed() > Duration::from_secs(20) {
+        if clock.elapsed() > PATIENCE {
             let labels = window.query_all_by(|node| node.label().is_some());
             let seen: Vec<String> = labels.filter_map(|node| node.accesskit_node().label()).take(80).collect();
             return Err(format!("waited for {what} in vain; there is: {}", seen.join(" | ")));
         }
         window.step();
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(PAUSE);
     }
     Ok(())
 }
 
-/// Waits for what has no label, such as a thumbnail, to be there.
-pub(crate) fn rest(window: &mut Window, seconds: f64) {
+/// Draws until the window has come to rest: nothing is at work in the background, and what is drawn stays the same for
+/// [`STILL`] frames. A panel that never does is a fault of the panel.
+pub(crate) fn settle(window: &mut Window) -> Outcome {
     let clock = Instant::now();
-    while clock.elapsed().as_secs_f64() < seconds {
+    let (mut last, mut still) = (drawn(window), 0);
+    while still < STILL {
+        let busy: Vec<String> = jobs::at_work().into_iter().filter(|title| title != WATCH).collect();
+        if clock.elapsed() > PATIENCE {
+            return Err(format!("it does not come to rest; at work: {busy:?}"));
+        }
+        if !busy.is_empty() {
+            std::thread::sleep(PAUSE);
+        }
         window.step();
-        std::thread::sleep(Duration::from_millis(20));
+        let now = drawn(window);
+        still = if busy.is_empty() && now == last { still + 1 } else { 0 };
+        last = now;
+    }
+    Ok(())
+}
+
+/// What a frame has drawn, without what is blanked out in its picture.
+fn drawn(window: &Window) -> Vec<ClippedShape> {
+    let blanked = blanks(window);
+    let is_seen = |shape: &&ClippedShape| {
+        let rect = shape.shape.visual_bounding_rect().intersect(shape.clip_rect);
+        !blanked.iter().any(|blank| blank.contains_rect(rect))
+    };
+    let shapes = window.output().shapes.iter().filter(is_seen).cloned();
+    shapes.map(|shape| ClippedShape { shape: alike(shape.shape), ..shape }).collect()
+}
+
+/// The shape as it compares: a call of the graphics adapter is another one every frame, and counts by its place.
+fn alike(shape: Shape) -> Shape {
+    match shape {
+        Shape::Callback(call) => Shape::Rect(RectShape::filled(call.rect, 0.0, Color32::BLACK)),
+        Shape::Vec(shapes) => Shape::Vec(shapes.into_iter().map(alike).collect()),
+        shape => shape,
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Check {
     /// Leave out the runs that are killed and resumed
     #[arg(long)]
     no_chaos: bool,
-    /// The desktop app too, whose window takes minutes to build
+    /// The desktop app too, with pictures of its panels; it takes minutes to build
     #[arg(long)]
     gui: bool,
 }

@@ -61,10 +61,15 @@ impl Screen for Compare {
         let compared: Vec<RunSummary> = runs.iter().filter(|r| chosen.contains(&r.path)).cloned().collect();
         self.bar(ui, &compared, shared);
         let height = (ui.available_height() * 0.45).max(140.0);
+        // Panels keep the size of what they hold: with little in them they would shrink frame by frame.
         egui::Panel::top("runs table").resizable(true).default_size(height).show(ui, |ui| {
+            ui.take_available_height();
             self.table(ui, &runs, &compared, shared);
         });
-        egui::Panel::right("notes").resizable(true).default_size(280.0).show(ui, |ui| self.notes(ui, shared));
+        egui::Panel::right("notes").resizable(true).default_size(280.0).show(ui, |ui| {
+            ui.take_available_width();
+            self.notes(ui, shared);
+        });
         egui::CentralPanel::no_frame().show(ui, |ui| self.curves(ui, &compared, shared));
     }
 

@@ -271,7 +271,7 @@ impl Plot<'_> {
         let painter = ui.painter().with_clip_rect(rect);
         painter.circle_stroke(at, 9.0, Stroke::new(1.5, ui.visuals().strong_text_color()));
         let label = painter.layout_no_wrap(self.title(sample), FontId::proportional(12.0), ui.visuals().text_color());
-        let room = Rect::from_min_size(at + egui::vec2(12.0, -label.size().y / 2.0), label.size()).expand(2.0);
+        let room = beside(at, label.size(), rect);
         painter.rect_filled(room, CornerRadius::same(3), ui.visuals().extreme_bg_color.gamma_multiply(0.85));
         painter.galley(room.min + Vec2::splat(2.0), label, ui.visuals().text_color());
     }
@@ -324,4 +324,26 @@ impl Plot<'_> {
 /// Whether a sample in a list was chosen by a click or by Enter.
 pub fn is_chosen(response: &Response, ui: &Ui) -> bool {
     response.clicked() || (response.has_focus() && ui.input(|input| input.key_pressed(Key::Enter)))
+}
+
+/// Where a text of this size lies beside a point: to its right where there is room, else to its left.
+fn beside(point: Pos2, size: Vec2, plot: Rect) -> Rect {
+    let fits = point.x + 14.0 + size.x <= plot.right();
+    let x = if fits { point.x + 12.0 } else { (point.x - 12.0 - size.x).max(plot.left() + 2.0) };
+    Rect::from_min_size(egui::pos2(x, point.y - size.y / 2.0), size).expand(2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_point_stays_inside_the_plot() {
+        let plot = Rect::from_min_max(egui::pos2(100.0, 0.0), egui::pos2(500.0, 300.0));
+        for x in [101.0, 300.0, 420.0, 499.0] {
+            let room = beside(egui::pos2(x, 150.0), egui::vec2(180.0, 14.0), plot);
+            assert!(plot.contains_rect(room), "{room:?} at {x}");
+            assert!(room.right() < x || room.left() > x, "{room:?} hides its point at {x}");
+        }
+    }
 }

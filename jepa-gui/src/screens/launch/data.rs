@@ -106,7 +106,8 @@ impl DataPanel {
     fn source(&mut self, ui: &mut Ui, form: &mut Form, plugin: &Plugin) {
         let mut source = form.get("data.source").and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         let before = source.clone();
-        ui.horizontal(|ui| {
+        // Wrapped: in one line the buttons would push the settings beside this panel out of sight.
+        ui.horizontal_wrapped(|ui| {
             let label = ui.label("From");
             ui.add(egui::TextEdit::singleline(&mut source).desired_width(170.0)).labelled_by(label.id);
             let inside = plugin.formats.iter().filter(|f| f.starts_with("builtin"));
@@ -133,10 +134,11 @@ impl DataPanel {
 /// Samples beside each other, wrapped.
 fn pictures(ui: &mut Ui, found: &DataPreview, views: &mut [PictureView], generator: usize, masks: bool) {
     let overlay = if masks { Overlay::Masks { generator, block: None } } else { Overlay::Plain };
-    // Wide pictures below each other, square ones beside each other.
+    // Wide pictures below each other, square ones in one row.
     let wide = found.pictures.iter().flatten().any(|p| p.picture.width > 2 * p.picture.height);
-    let space = ui.available_width();
-    let bounds = if wide { egui::vec2(space, 90.0) } else { egui::vec2((space - 10.0) / 2.0 - 4.0, 150.0) };
+    let (space, gap) = (ui.available_width(), ui.spacing().item_spacing.x);
+    let bounds =
+        if wide { egui::vec2(space, 90.0) } else { egui::vec2((space + gap) / COUNT as f32 - gap - 1.0, 150.0) };
     ui.horizontal_wrapped(|ui| {
         for (picture, view) in found.pictures.iter().zip(views) {
             match picture {

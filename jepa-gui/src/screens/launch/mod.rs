@@ -6,6 +6,7 @@ mod estimate;
 mod rates;
 
 use egui::{RichText, Ui};
+use engines::Engines;
 use jepa_core::plugin::{self, Checked, Plugin, PresetInfo, Settings};
 
 use super::{Command, Screen, ScreenId};
@@ -21,7 +22,7 @@ use crate::widgets;
 pub struct Launch {
     variants: Vec<&'static Plugin>,
     setup: Option<Result<Setup, String>>,
-    engines: engines::Engines,
+    engines: Engines,
     device: String,
     filter: form::Filter,
 }
@@ -60,7 +61,9 @@ impl Screen for Launch {
         self.choose(ui, shared);
         match &mut self.setup {
             Some(Ok(setup)) => {
-                egui::Panel::bottom("command").show(ui, |ui| setup.command_bar(ui, &self.device, shared));
+                egui::Panel::bottom("command").show(ui, |ui| {
+                    setup.command_bar(ui, &self.device, &self.engines, shared);
+                });
                 let right = egui::Panel::right("what it comes to").default_size(430.0).size_range(300.0..=720.0);
                 right.show(ui, |ui| {
                     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -101,7 +104,7 @@ impl Screen for Launch {
         }
         let Some(Ok(setup)) = &mut self.setup else { return };
         match id {
-            "start" => setup.start(&self.device, shared),
+            "start" => setup.start(&self.device, &self.engines, shared),
             "copy" => context.copy_text(setup.line(&self.device, shared)),
             "estimate" => setup.measure(&self.device, context, shared),
             "reset" => setup.form.value = setup.form.preset.clone(),
@@ -268,7 +271,7 @@ impl Setup {
         program.line(&self.arguments(device, shared).0)
     }
 
-    fn problem(&self, shared: &Shared) -> Option<String> {
+    fn problem(&self, device: &str, engines: &Engines, shared: &Shared) -> Option<String> {
         let out = shared.library.folder.join(&self.name);
         if self.name.trim().is_empty() || self.name.contains(['/', '\\']) || self.name.starts_with('.') {
             return Some("the name of a run is the name of its folder: letters, digits, hyphens".to_owned());
@@ -276,14 +279,17 @@ impl Setup {
         if out.exists() {
             return Some(format!("there is already a run called {}", self.name));
         }
+        if engines.lacks(device).is_some() {
+            return Some(format!("the training program was built without `{device}`"));
+        }
         match &self.checked {
             Some(Err(problem)) => Some(problem.clone()),
             _ => None,
         }
     }
 
-    fn start(&mut self, device: &str, shared: &mut Shared) {
-        if let Some(problem) = self.problem(shared) {
+    fn start(&mut self, device: &str, engines: &Engines, shared: &mut Shared) {
+        if let Some(problem) = self.problem(device, engines, shared) {
             shared.notices.error(problem);
             return;
         }
@@ -333,11 +339,11 @@ impl Setup {
         }
     }
 
-    fn engine(&mut self, ui: &mut Ui, device: &mut String, engines: &mut engines::Engines, shared: &mut Shared) {
+    fn engine(&mut self, ui: &mut Ui, device: &mut String, engines: &mut Engines, shared: &mut Shared) {
         ui.label(RichText::new("Engine and cost").strong());
-        engines.pick(ui, device, &shared.adapters);
+        engines.pick(ui, device, shared);
         ui.horizontal(|ui| {
-            let can = shared.program.is_some() && !self.estimate.is_running();
+            let can = shared.program.is_some() && engines.lacks(device).is_none() && !self.estimate.is_running();
             let button = ui.add_enabled(can, egui::Button::new("Measure the cost"));
             if button.on_hover_text("Computes a few steps in a process of its own, without a run folder").clicked() {
                 self.measure(device, ui.ctx(), shared);
@@ -347,19 +353,19 @@ impl Setup {
         self.estimate.ui(ui, steps, &self.flags(), shared.theme);
     }
 
-    fn command_bar(&mut self, ui: &mut Ui, device: &str, shared: &mut Shared) {
+    fn command_bar(&mut self, ui: &mut Ui, device: &str, engines: &Engines, shared: &mut Shared) {
         ui.add_space(4.0);
         ui.horizontal(|ui| {
             let label = ui.label("Run name");
             ui.add(egui::TextEdit::singleline(&mut self.name).desired_width(200.0)).labelled_by(label.id);
-            let problem = self.problem(shared);
+            let problem = self.problem(device, engines, shared);
             let can = problem.is_none() && shared.program.is_some();
             let button = egui::Button::new(RichText::new("Start training").strong()).min_size(egui::vec2(130.0, 30.0));
             let keys = egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Enter);
             let pressed = ui.input_mut(|i| i.consume_shortcut(&keys));
             let clicked = ui.add_enabled(can, button).on_hover_text("Runs the command below (Ctrl+Enter)").clicked();
             if clicked || (pressed && can) {
-                self.start(device, shared);
+                self.start(device, engines, shared);
             }
             if shared.program.is_none() {
                 ui.label(

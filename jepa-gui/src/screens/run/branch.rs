@@ -47,6 +47,8 @@ impl BranchDialog {
         }
         let modal = egui::Modal::new(egui::Id::unique("branch")).show(context, |ui| {
             ui.set_width(460.0);
+            // On the ground of a dialog only their edge tells fields from text.
+            ui.visuals_mut().widgets.inactive.bg_stroke = ui.visuals().window_stroke;
             ui.heading("Branch from a checkpoint");
             ui.weak("A new run folder with that checkpoint, which goes on by itself. This run stays as it is.");
             if found.is_empty() {

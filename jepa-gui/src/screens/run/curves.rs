@@ -31,6 +31,9 @@ impl Default for Options {
     }
 }
 
+/// Points of height that losses, schedules and probe results have at least, their legends included.
+const LEAST: [f32; 3] = [140.0, 110.0, 170.0];
+
 /// The panel.
 #[derive(Debug, Default)]
 pub(super) struct Curves {
@@ -100,54 +103,61 @@ impl Curves {
         let share = if probes.is_empty() { 0.6 } else { 0.46 };
         let marks: Vec<u64> = history.checkpoints.iter().map(|(step, _)| *step).collect();
         let Options { log, smoothing, x, .. } = self.options;
-        let area = CurvePlot {
-            id: "losses",
-            height: (room * share - 12.0).max(120.0),
-            x,
-            log,
-            smoothing,
-            curves,
-            points: Vec::new(),
-            marks: marks.clone(),
-            label: "loss",
-        }
-        .show(ui);
-        ui.horizontal_wrapped(|ui| {
-            let base = ["lr", "decay", "momentum", "grad_norm", "rate"].map(str::to_owned);
-            for name in base.iter().chain(&others).filter(|name| history.column(name).is_some()) {
-                ui.selectable_value(&mut self.options.second, name.clone(), words(name));
-            }
-        });
-        let second = self.options.second.clone();
-        let rest = ui.available_height();
-        let height = if probes.is_empty() { rest - 8.0 } else { rest * 0.5 - 14.0 };
-        CurvePlot {
-            id: "second",
-            height: height.max(90.0),
-            x,
-            log: false,
-            smoothing: if matches!(second.as_str(), "grad_norm" | "rate") { smoothing } else { 0.0 },
-            curves: vec![curve(&second, theme.accent())],
-            points: Vec::new(),
-            marks,
-            label: &words(&second),
-        }
-        .show(ui);
-        if !probes.is_empty() {
-            ui.label(RichText::new("Probe accuracy, percent").small().weak());
-            CurvePlot {
-                id: "probes",
-                height: (ui.available_height() - 6.0).max(80.0),
-                x,
-                log: false,
-                smoothing: 0.0,
-                curves: Vec::new(),
-                points: probes,
-                marks: Vec::new(),
-                label: "accuracy",
-            }
-            .show(ui);
-        }
+        // A low window scrolls: curves of a few points' height say nothing.
+        let scroll = egui::ScrollArea::vertical().id_salt("curves").auto_shrink(false);
+        let area = scroll
+            .show(ui, |ui| {
+                let area = CurvePlot {
+                    id: "losses",
+                    height: (room * share - 12.0).max(LEAST[0]),
+                    x,
+                    log,
+                    smoothing,
+                    curves,
+                    points: Vec::new(),
+                    marks: marks.clone(),
+                    label: "loss",
+                }
+                .show(ui);
+                ui.horizontal_wrapped(|ui| {
+                    let base = ["lr", "decay", "momentum", "grad_norm", "rate"].map(str::to_owned);
+                    for name in base.iter().chain(&others).filter(|name| history.column(name).is_some()) {
+                        ui.selectable_value(&mut self.options.second, name.clone(), words(name));
+                    }
+                });
+                let second = self.options.second.clone();
+                let rest = ui.available_height();
+                let height = if probes.is_empty() { rest - 8.0 } else { rest * 0.5 - 14.0 };
+                CurvePlot {
+                    id: "second",
+                    height: height.max(LEAST[1]),
+                    x,
+                    log: false,
+                    smoothing: if matches!(second.as_str(), "grad_norm" | "rate") { smoothing } else { 0.0 },
+                    curves: vec![curve(&second, theme.accent())],
+                    points: Vec::new(),
+                    marks,
+                    label: &words(&second),
+                }
+                .show(ui);
+                if !probes.is_empty() {
+                    ui.label(RichText::new("Probe accuracy, percent").small().weak());
+                    CurvePlot {
+                        id: "probes",
+                        height: (ui.available_height() - 6.0).max(LEAST[2]),
+                        x,
+                        log: false,
+                        smoothing: 0.0,
+                        curves: Vec::new(),
+                        points: probes,
+                        marks: Vec::new(),
+                        label: "accuracy",
+                    }
+                    .show(ui);
+                }
+                area
+            })
+            .inner;
         match asked {
             Some("png") => shared.ask(Action::SavePicture(area)),
             Some(kind) => self.export(run, kind, shared),

@@ -71,7 +71,11 @@ impl Screen for Run {
             _ => {}
         }
         let bottom = egui::Panel::bottom("log").resizable(true).default_size(150.0).size_range(60.0..=480.0);
-        bottom.show(ui, |ui| self.log.ui(ui, &run, shared));
+        bottom.show(ui, |ui| {
+            // A panel keeps the height of what it holds: an empty log would make it lower frame by frame.
+            ui.take_available_height();
+            self.log.ui(ui, &run, shared);
+        });
         let right = egui::Panel::right("cockpit").resizable(true).default_size(390.0).size_range(280.0..=640.0);
         right.show(ui, |ui| {
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {

@@ -104,7 +104,7 @@ impl Sample {
         }
         let label = ui.label("Sample");
         ui.add(egui::DragValue::new(&mut self.index).range(0..=samples - 1).speed(0.2)).labelled_by(label.id);
-        ui.weak(format!("of {samples}"));
+        ui.add(egui::Label::new(RichText::new(format!("of {samples}")).weak()).extend());
         let next = ui.add_enabled(self.index + 1 < samples, egui::Button::new("Next"));
         if next.on_hover_text("Next sample (N)").clicked() {
             self.walk(1);

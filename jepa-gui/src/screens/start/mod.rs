@@ -30,17 +30,19 @@ struct Card {
     preset: String,
 }
 
-/// Points across of a card.
-const WIDTH: f32 = 300.0;
-/// Points across and down of its picture.
-const PICTURE: egui::Vec2 = egui::vec2(WIDTH - 26.0, 132.0);
+/// Points across of a card: at least, and at most; between them cards fill the window.
+const WIDTH: [f32; 2] = [300.0, 440.0];
+/// Points of a card across that its frame takes.
+const FRAME: f32 = 26.0;
+/// Points down of its picture.
+const PICTURE: f32 = 132.0;
 
 impl Screen for Start {
     fn id(&self) -> ScreenId {
         ScreenId::Start
     }
 
-    fn poll(&mut self, context: &egui::Context, _shared: &mut Shared) {
+    fn poll(&mut self, _context: &egui::Context, _shared: &mut Shared) {
         let cards = self.cards.get_or_insert_with(|| {
             let mut plugins = jepa_core::plugin::variants().map_err(|e| e.to_string())?;
             // The modality with the most variants first; what is there to be compared with comes last.
@@ -60,17 +62,15 @@ impl Screen for Start {
                 Some(Update::Partial(_)) | None => {}
             }
         }
-        // One picture after the other: the machine may be busy training.
-        if !cards.iter().any(|card| card.job.as_ref().is_some_and(Job::is_running))
-            && let Some(card) = cards.iter_mut().find(|card| card.job.is_none())
-        {
-            card.begin(context);
-        }
     }
 
     fn ui(&mut self, ui: &mut Ui, shared: &mut Shared) {
         let right = egui::Panel::right("recent runs").default_size(300.0).size_range(220.0..=460.0);
-        right.show(ui, |ui| recent(ui, shared));
+        right.show(ui, |ui| {
+            // A panel keeps the width of what it holds: a sentence alone would make it narrower frame by frame.
+            ui.take_available_width();
+            recent(ui, shared);
+        });
         egui::CentralPanel::no_frame().show(ui, |ui| {
             ui.horizontal(|ui| {
                 ui.vertical(|ui| {
@@ -96,6 +96,7 @@ impl Screen for Start {
                     }
                 }
                 Some(Ok(cards)) => {
+                    begin_next(cards, ui.ctx());
                     let wanted = self.filter.to_lowercase();
                     let shown: Vec<&mut Card> = cards.iter_mut().filter(|card| card.says(&wanted)).collect();
                     if shown.is_empty() {
@@ -124,13 +125,25 @@ impl Screen for Start {
     }
 }
 
+/// Begins a picture, one after the other and only while somebody looks: the machine may be busy training.
+fn begin_next(cards: &mut [Card], context: &egui::Context) {
+    if !cards.iter().any(|card| card.job.as_ref().is_some_and(Job::is_running))
+        && let Some(card) = cards.iter_mut().find(|card| card.job.is_none())
+    {
+        card.begin(context);
+    }
+}
+
 fn gallery(ui: &mut Ui, cards: Vec<&mut Card>, shared: &mut Shared) {
-    let columns = ((ui.available_width() + 10.0) / (WIDTH + 10.0)).floor().max(1.0) as usize;
+    let gap = ui.spacing().item_spacing.x;
+    let room = ui.available_width() - gap;
+    let columns = ((room + gap) / (WIDTH[0] + gap)).floor().max(1.0);
+    let width = ((room + gap) / columns - gap).floor().clamp(WIDTH[0], WIDTH[1]);
     let mut cards = cards.into_iter().peekable();
     while cards.peek().is_some() {
         ui.horizontal_top(|ui| {
-            for card in cards.by_ref().take(columns) {
-                card.ui(ui, shared);
+            for card in cards.by_ref().take(columns as usize) {
+                card.ui(ui, width - FRAME, shared);
             }
         });
         ui.add_space(6.0);
@@ -167,10 +180,11 @@ impl Card {
         shared.ask(Action::Launch { arguments: arguments.map(str::to_owned).to_vec(), out });
     }
 
-    fn ui(&mut self, ui: &mut Ui, shared: &mut Shared) {
+    /// Draws it, its contents `width` points across.
+    fn ui(&mut self, ui: &mut Ui, width: f32, shared: &mut Shared) {
         let Description { title, summary, paper, modality, kind, .. } = self.plugin.description;
         egui::Frame::group(ui.style()).fill(ui.visuals().window_fill).inner_margin(12.0).show(ui, |ui| {
-            ui.set_width(WIDTH - 26.0);
+            ui.set_width(width);
             ui.vertical(|ui| {
                 ui.horizontal(|ui| {
                     ui.label(RichText::new(title).strong().size(17.0));
@@ -180,9 +194,10 @@ impl Card {
                             .on_hover_text("Not a JEPA: here to be compared with");
                     }
                 });
-                ui.allocate_ui(PICTURE, |ui| {
-                    ui.set_min_size(PICTURE);
-                    ui.centered_and_justified(|ui| self.picture(ui));
+                let size = egui::vec2(width, PICTURE);
+                ui.allocate_ui(size, |ui| {
+                    ui.set_min_size(size);
+                    ui.centered_and_justified(|ui| self.picture(ui, size));
                 });
                 ui.add(egui::Label::new(summary).wrap());
                 self.sentence(ui);
@@ -228,7 +243,7 @@ impl Card {
         self.found.as_ref().and_then(|f| f.as_ref().ok()).map_or("", |found| &found.data)
     }
 
-    fn picture(&mut self, ui: &mut Ui) {
+    fn picture(&mut self, ui: &mut Ui, size: egui::Vec2) {
         let id = self.plugin.description.id;
         match &self.found {
             None => drop(ui.add(egui::Spinner::new())),
@@ -237,7 +252,7 @@ impl Card {
                 Some(Ok(sample)) => {
                     let overlay = picture::Overlay::Masks { generator: 0, block: None };
                     let name = format!("Masks of {id} on a sample");
-                    let (response, _) = self.view.show(ui, &name, sample, &overlay, PICTURE);
+                    let (response, _) = self.view.show(ui, &name, sample, &overlay, size);
                     response.on_hover_text(format!(
                         "{}: lit is seen, coloured is to be predicted\n{}",
                         sample.name, found.data

@@ -1,11 +1,12 @@
 //! The app without a window or a graphics adapter, with every modality registered.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use jepa_gui::app::App;
+use jepa_gui::runs::Program;
 
 use jepa_image as _;
 use jepa_motion as _;
@@ -26,6 +27,17 @@ pub(crate) fn window(folder: &Path) -> Window {
     let mut window = Harness::builder().with_size([1400.0, 900.0]).with_max_steps(8).build_ui_state(draw, None);
     window.run_ok();
     window
+}
+
+/// The training program: the one that `JEPA_XTASK` names, else the one that was built beside the tests.
+pub(crate) fn program() -> Program {
+    let test = std::env::current_exe().unwrap();
+    let beside = || test.ancestors().nth(2).unwrap().join("xtask");
+    let path = std::env::var_os("JEPA_XTASK").map_or_else(beside, PathBuf::from);
+    // Tests run in the folder of their package; a path is meant as seen from the workspace.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path);
+    assert!(path.is_file(), "`{}` is not there: cargo build --package xtask", path.display());
+    Program { path, shown: "cargo xtask".into() }
 }
 
 pub(crate) fn app(window: &mut Window) -> &mut App {

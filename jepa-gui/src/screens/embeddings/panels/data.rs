@@ -17,7 +17,9 @@ impl Embeddings {
             if ui.button("Open file…").on_hover_text("A file that `cargo xtask embed` wrote").clicked() {
                 self.choose(0, &context);
             }
-            if !self.sides.is_empty() && ui.button("Beside…").on_hover_text("Open a file as a second map").clicked() {
+            if !self.sides.is_empty()
+                && ui.button("File beside…").on_hover_text("Open a file as a second map").clicked()
+            {
                 self.choose(1, &context);
             }
         });
