@@ -283,8 +283,8 @@ pub mod presets {
         let mut tiny = scaled(40, 4, recipe::small_view(4, 32), encoder(48, 2, 2), predictor(48, 1, 2));
         tiny.run.checkpoint_every = 20;
         tiny.run.diagnose_every = 20;
-        let mut scenes = scaled(12_000, 16, recipe::scenes_view(), encoder(64, 3, 4), predictor(64, 3, 4));
-        recipe::scenes(&mut scenes, 12_000);
+        let mut scenes = scaled(6_000, 16, recipe::scenes_view(), encoder(64, 3, 4), predictor(64, 3, 4));
+        recipe::scenes(&mut scenes, 6_000);
         scenes.model.masks = recipe::future();
         let mut pixels = scenes.clone();
         pixels.model.predicts = Predicts::Pixels;
