@@ -43,22 +43,33 @@ impl fmt::Display for Engine {
     }
 }
 
+/// Every engine there is, `:0` standing for any index, the cargo feature of `xtask` that brings it, and whether this
+/// binary has it.
+pub const ENGINES: [(&str, &str, bool); 6] = [
+    ("cpu", "flex", true),
+    ("cuda:0", "cuda", cfg!(feature = "cuda")),
+    ("vulkan:0", "vulkan", cfg!(feature = "vulkan")),
+    ("wgpu:0", "wgpu", cfg!(feature = "wgpu")),
+    ("tch:cpu", "tch", cfg!(feature = "tch")),
+    ("tch:cuda:0", "tch", cfg!(feature = "tch")),
+];
+
 /// The engine names this binary was built with; `:0` stands for any index.
 pub fn available() -> Vec<&'static str> {
-    let mut names = vec!["auto", "cpu"];
-    if cfg!(feature = "cuda") {
-        names.push("cuda:0");
-    }
-    if cfg!(feature = "vulkan") {
-        names.push("vulkan:0");
-    }
-    if cfg!(feature = "wgpu") {
-        names.push("wgpu:0");
-    }
-    if cfg!(feature = "tch") {
-        names.extend(["tch:cpu", "tch:cuda:0"]);
-    }
-    names
+    let built = ENGINES.iter().filter(|(_, _, is_built)| *is_built).map(|(name, ..)| *name);
+    std::iter::once("auto").chain(built).collect()
+}
+
+/// The cargo feature of `xtask` that brings an engine, when there is such an engine.
+pub fn feature(name: &str) -> Option<&'static str> {
+    ENGINES.iter().find(|(engine, ..)| is_kind(engine, name)).map(|(_, feature, _)| *feature)
+}
+
+/// Whether a device is one of this engine: `cuda:1` is one of `cuda:0`, which stands for any index.
+pub fn is_kind(engine: &str, device: &str) -> bool {
+    let Some(kind) = engine.strip_suffix(":0") else { return engine == device };
+    let index = device.strip_prefix(kind).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
+    index.is_some_and(|index| index.chars().all(|c| c.is_ascii_digit()))
 }
 
 impl Engine {
@@ -97,7 +108,12 @@ impl Engine {
 
     /// One engine by its name, without the check: to find out which operation it gets wrong.
     pub fn open_unchecked(name: &str) -> Result<Self> {
-        let unknown = || Error::unknown("engine", name, &available());
+        let unknown = || match feature(name) {
+            Some(feature) => Error::Engine(format!(
+                "this program was built without `{name}`; build it with it: cargo run --package xtask --features {feature} -- .."
+            )),
+            None => Error::unknown("engine", name, &available()),
+        };
         let (kind, index) = match name.rsplit_once(':') {
             Some((kind, index)) if index.chars().all(|c| c.is_ascii_digit()) && !index.is_empty() => {
                 (kind, index.parse::<usize>().map_err(|_| unknown())?)

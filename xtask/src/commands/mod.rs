@@ -120,22 +120,21 @@ pub(crate) fn command_line() -> Vec<String> {
     ["cargo".to_owned(), "xtask".to_owned()].into_iter().chain(std::env::args().skip(1)).collect()
 }
 
-/// Prints a line of results on standard output. Who closes it has read enough: the command ends there, and well.
+/// Prints a line of results on standard output. Who closes it has read enough: that is no error.
 macro_rules! say {
-    ($($text:tt)*) => { $crate::commands::print_line(format_args!($($text)*)) };
+    ($($text:tt)*) => { $crate::commands::print_line(format_args!($($text)*))? };
 }
 pub(crate) use say;
 
 /// What [`say!`] does.
-pub(crate) fn print_line(text: std::fmt::Arguments) {
-    use std::io::Write as _;
+pub(crate) fn print_line(text: std::fmt::Arguments) -> Result<()> {
+    use std::io::{ErrorKind, Write as _};
     let mut out = std::io::stdout().lock();
-    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
-        if error.kind() != std::io::ErrorKind::BrokenPipe {
-            eprintln!("error: standard output cannot be written: {error}");
-            std::process::exit(1);
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(jepa_core::Error::io("write", "standard output")(error))
         }
-        std::process::exit(0);
+        _ => Ok(()),
     }
 }
 

@@ -420,3 +420,25 @@ fn the_list_of_variants_is_one_json_object() {
                  simclr v-jepa v-jepa-2 v-jepa-2-ac vicreg";
     assert_eq!(ids, known.split_whitespace().collect::<Vec<_>>());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn results_end_well_when_nobody_reads_on_and_say_so_when_they_cannot_be_written() {
+    let mut child =
+        Command::new(PROGRAM).arg("variants").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let closed = child.wait_with_output().unwrap();
+    assert!(closed.status.success() && closed.stderr.is_empty(), "{}", String::from_utf8_lossy(&closed.stderr));
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(PROGRAM).arg("variants").stdout(full).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    Ended { code: output.status.code(), out: String::new(), err }.refuses(&["standard output", "No space"]);
+}
+
+#[test]
+fn an_engine_that_the_program_lacks_names_the_feature_that_brings_it() {
+    if !cfg!(feature = "cuda") {
+        run(&["train", "i-jepa", "--preset", "tiny", "--device", "cuda:1"]).refuses(&["cuda:1", "--features cuda"]);
+    }
+    run(&["train", "i-jepa", "--preset", "tiny", "--device", "cudo:1"]).refuses(&["cudo:1", "cpu"]);
+}

@@ -8,16 +8,6 @@ use crate::jobs::{Job, Update};
 use crate::runs::Program;
 use crate::shared::Shared;
 
-/// Engines there are, with the cargo feature of the training program that brings each; `:0` stands for any index.
-const ENGINES: [(&str, &str); 6] = [
-    ("cpu", "flex"),
-    ("cuda:0", "cuda"),
-    ("vulkan:0", "vulkan"),
-    ("wgpu:0", "wgpu"),
-    ("tch:cpu", "tch"),
-    ("tch:cuda:0", "tch"),
-];
-
 /// The engines, asked of the program itself: it may have been built with others than this window.
 #[derive(Default)]
 pub(super) struct Engines {
@@ -44,8 +34,8 @@ impl Engines {
     /// The feature that the program was built without, where it has said that it has no such engine.
     pub(super) fn lacks(&self, device: &str) -> Option<&'static str> {
         let known = self.known.as_ref()?;
-        let has = known.iter().any(|engine| is_kind(engine, device));
-        ENGINES.iter().find(|(engine, _)| !has && is_kind(engine, device)).map(|(_, feature)| *feature)
+        let has = known.iter().any(|engine| jepa_core::device::is_kind(engine, device));
+        if has { None } else { jepa_core::device::feature(device) }
     }
 
     /// The choice, with what the adapters of this machine are called.
@@ -59,8 +49,8 @@ impl Engines {
                 for engine in &engines {
                     ui.selectable_value(device, engine.clone(), format!("{engine}: {}", words(engine)));
                 }
-                let missing = ENGINES.iter().filter(|(engine, _)| self.lacks(engine).is_some());
-                for (i, (engine, _)) in missing.enumerate() {
+                let missing = jepa_core::device::ENGINES.iter().filter(|(engine, ..)| self.lacks(engine).is_some());
+                for (i, (engine, ..)) in missing.enumerate() {
                     if i == 0 {
                         ui.separator();
                         ui.label(RichText::new("The training program was built without").small().weak());
@@ -117,13 +107,6 @@ fn listed(adapters: &[String]) -> String {
     if adapters.is_empty() { "no graphics adapter known".to_owned() } else { adapters.join("; ") }
 }
 
-/// Whether a device is one of this engine: `cuda:1` is one of `cuda:0`, which stands for any index.
-fn is_kind(engine: &str, device: &str) -> bool {
-    let Some(kind) = engine.strip_suffix(":0") else { return engine == device };
-    let index = device.strip_prefix(kind).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
-    index.is_some_and(|index| index.chars().all(|c| c.is_ascii_digit()))
-}
-
 /// An engine name in words.
 fn words(engine: &str) -> &'static str {
     match engine.split(':').next().unwrap_or_default() {
@@ -154,12 +137,5 @@ mod tests {
             assert_eq!(engines.lacks(lacks), Some(feature), "{lacks}");
         }
         assert_eq!(Engines::default().lacks("cuda:0"), None, "a program that was not heard lacks nothing");
-    }
-
-    #[test]
-    fn every_engine_of_the_library_is_one_of_the_list() {
-        for engine in jepa_core::device::available().into_iter().filter(|engine| *engine != "auto") {
-            assert!(ENGINES.iter().any(|(known, _)| *known == engine), "{engine}");
-        }
     }
 }
