@@ -29,7 +29,6 @@ pub(super) fn run<V: Variant>(
     if names.is_empty() {
         return Err(Error::data(train.describe(), "has no labels to probe"));
     }
-    let mut tables: Option<Tables> = None;
     let mut all = Figures::default();
     for name in names {
         let (bank, queries) = (Labelled::new(train, &name)?, Labelled::new(test, &name)?);
@@ -44,10 +43,7 @@ pub(super) fn run<V: Variant>(
             }
             Values::Classes(_) if !kind.is_of_vectors() => comparison.run(kind, [&bank, &queries])?,
             values => {
-                let tables = match &mut tables {
-                    Some(tables) => tables,
-                    none => none.insert(comparison.tables(sources)?),
-                };
+                let tables = comparison.tables(sources)?;
                 match values {
                     Values::Classes(_) => {
                         let labelled = |(name, [fit, score]): &(String, [Features; 2])| {
@@ -58,7 +54,7 @@ pub(super) fn run<V: Variant>(
                     }
                     Values::Numbers { count, unit } => {
                         let read = Numbers { sources: [&bank, &queries], count: *count };
-                        regress(kind, tables, &read, unit, &comparison.config)?
+                        regress(kind, &tables, &read, unit, &comparison.config)?
                     }
                 }
             }

@@ -1,15 +1,22 @@
 //! A probe of a run: the trained encoder, the untrained one it began as, and the floors that need no learning, one line
 //! each.
 
+use std::sync::Arc;
+
 use super::{NumbersLine, ProbeKind, ProbeLine, Variant};
 use crate::data::Source;
 use crate::error::Result;
-use crate::probe::{self, Features, Frozen, LinearProbe, PartScores, ProbeConfig, Spread};
+use crate::probe::{self, Features, Frozen, LinearProbe, PartScores, ProbeConfig, Scaling, Spread};
 
-/// Two encoders that are compared.
+/// What is compared.
 pub(super) struct Comparison<V: Variant> {
-    pub(super) encoders: [(&'static str, Frozen<V>); 2],
+    /// The trained encoder first.
+    pub(super) encoders: Vec<(&'static str, Frozen<V>)>,
+    /// Whether raw values and shortcuts stand beside them.
+    pub(super) raw: bool,
     pub(super) config: ProbeConfig,
+    /// Features of the sources, once they were needed.
+    pub(super) tables: Option<Arc<Tables>>,
 }
 
 /// What probes are fitted on, and what they are scored on.
@@ -17,6 +24,9 @@ pub(super) type Sources<'a, S> = [&'a dyn Source<Sample = S>; 2];
 
 /// Features by name, those to fit on and those to score on: of both encoders, of raw values, of shortcuts.
 pub(super) type Tables = Vec<(String, [Features; 2])>;
+
+/// Blocks that I-JEPA's paper pools side by side, where there are as many.
+const LAYERS: usize = 4;
 
 impl ProbeLine {
     /// A line of one figure, 0 to 1.
@@ -61,20 +71,29 @@ impl<V: Variant> Comparison<V> {
     pub(super) fn run(&mut self, kind: ProbeKind, sources: Sources<'_, V::Sample>) -> Result<Figures> {
         match kind {
             ProbeKind::Attentive => self.of_tokens(sources),
+            ProbeKind::FourWay => self.of_layers(sources),
             ProbeKind::FineTune => self.of_weights(sources),
             ProbeKind::Parts => self.of_parts(sources),
             ProbeKind::Svm => self.of_views(sources),
             ProbeKind::Knn | ProbeKind::Linear | ProbeKind::LowShot | ProbeKind::FewShot => {
-                self.of_tables(kind, &self.tables(sources)?, sources[1].twins())
+                let tables = self.tables(sources)?;
+                self.of_tables(kind, &tables, sources[1].twins())
             }
         }
     }
 
-    /// Every sample as one vector.
-    pub(super) fn tables(&self, [train, test]: Sources<'_, V::Sample>) -> Result<Tables> {
-        let [(_, trained), (_, untrained)] = &self.encoders;
-        let banks = probe::floors(trained, untrained, train, self.config.max_train)?;
-        let queries = probe::floors(trained, untrained, test, self.config.max_test)?;
+    /// Every sample as one vector; made once.
+    pub(super) fn tables(&mut self, sources: Sources<'_, V::Sample>) -> Result<Arc<Tables>> {
+        if let Some(tables) = &self.tables {
+            return Ok(tables.clone());
+        }
+        let tables = Arc::new(self.vectors(sources)?);
+        Ok(self.tables.insert(tables).clone())
+    }
+
+    fn vectors(&self, [train, test]: Sources<'_, V::Sample>) -> Result<Tables> {
+        let banks = probe::floors(&self.encoders, self.raw, train, self.config.max_train)?;
+        let queries = probe::floors(&self.encoders, self.raw, test, self.config.max_test)?;
         Ok(banks.into_iter().zip(queries).map(|((name, bank), (_, queries))| (name, [bank, queries])).collect())
     }
 
@@ -128,6 +147,35 @@ impl<V: Variant> Comparison<V> {
         Ok(lines)
     }
 
+    /// The linear probe in four ways, and whichever of them is best on labels held out from training. Raw values have no
+    /// layers.
+    fn of_layers(&mut self, [train, test]: Sources<'_, V::Sample>) -> Result<Figures> {
+        let ProbeConfig { max_train, max_test, layers: usual, .. } = self.config;
+        let (mut rows, mut counts) = (Vec::new(), [0; 2]);
+        for (name, frozen) in &mut self.encoders {
+            let mut best = (f64::NEG_INFINITY, ProbeLine::default());
+            let several = frozen.depth(train)?.min(LAYERS);
+            for layers in [1, several] {
+                frozen.read_layers(layers);
+                let (bank, queries) = (frozen.features(train, max_train)?, frozen.features(test, max_test)?);
+                counts = [bank.len(), queries.len()];
+                let blocks = if layers == 1 { "last block".to_owned() } else { format!("last {layers} blocks") };
+                for (scaling, scaled) in [(Scaling::Each, ", standardised"), (Scaling::All, "")] {
+                    let linear = LinearProbe::fit_scaled(&bank, scaling)?;
+                    let line = ProbeLine::of(linear.accuracy(&queries)?).named(name);
+                    let held_out = linear.held_out.unwrap_or(0.0);
+                    if held_out > best.0 {
+                        best = (held_out, ProbeLine { way: Some("best on held-out labels".into()), ..line.clone() });
+                    }
+                    rows.push(ProbeLine { way: Some(format!("{blocks}{scaled}")), ..line });
+                }
+            }
+            frozen.read_layers(usual);
+            rows.push(best.1);
+        }
+        Ok(Figures::classes(counts, rows))
+    }
+
     /// The attentive probe of both encoders; raw inputs have no tokens to look at.
     fn of_tokens(&self, [train, test]: Sources<'_, V::Sample>) -> Result<Figures> {
         let (mut rows, mut counts) = (Vec::new(), [0; 2]);
@@ -162,7 +210,7 @@ impl<V: Variant> Comparison<V> {
     /// The support vector machine over several views. Where a view draws nothing, one is all there is.
     fn of_views(&mut self, sources: Sources<'_, V::Sample>) -> Result<Figures> {
         let [train, test] = sources;
-        let tables = self.tables(sources)?;
+        let tables = self.vectors(sources)?;
         let ProbeConfig { svm, max_train, max_test, .. } = &self.config;
         let counts = tables.first().map_or([0; 2], |(_, tables)| tables.each_ref().map(Features::len));
         let mut floors = Vec::new();
@@ -199,13 +247,16 @@ impl<V: Variant> Comparison<V> {
             category_iou: Some(100.0 * scores.category),
             ..ProbeLine::of(scores.instance)
         };
-        let mut rows = Vec::new();
+        let (mut rows, mut scored) = (Vec::new(), 0);
         for (name, frozen) in &self.encoders {
             let scores = probe::part_scores(frozen, train, test, limits, parts.elements)?;
+            scored = scores.samples;
             rows.push(line(scores).named(name));
         }
-        let raw = probe::raw_part_scores(&self.encoders[0].1, train, test, limits, parts.elements)?;
-        rows.push(line(raw).named(probe::RAW));
-        Ok(Figures::classes([train.len().min(limits[0]), raw.samples], rows))
+        if self.raw {
+            let raw = probe::raw_part_scores(&self.encoders[0].1, train, test, limits, parts.elements)?;
+            rows.push(line(raw).named(probe::RAW));
+        }
+        Ok(Figures::classes([train.len().min(limits[0]), scored], rows))
     }
 }

@@ -30,7 +30,7 @@ pub struct Plugin {
     check: fn(&Self, &Settings) -> Result<Checked>,
     preview: fn(&Self, &PreviewRequest) -> Result<DataPreview>,
     train: fn(&Self, &TrainRequest, &mut dyn Observer) -> Result<Outcome>,
-    probe: fn(&ProbeRequest) -> Result<ProbeReport>,
+    probe: fn(&ProbeRequest) -> Result<Vec<ProbeReport>>,
     evaluations: fn() -> Vec<EvaluationInfo>,
     evaluate: fn(&EvaluateRequest) -> Result<Evaluated>,
     embed: fn(&EmbedRequest) -> Result<Features>,
@@ -92,8 +92,8 @@ impl Plugin {
         (self.train)(self, request, observer)
     }
 
-    /// Probes a run or imported weights.
-    pub fn probe(&self, request: &ProbeRequest) -> Result<ProbeReport> {
+    /// Probes a run or imported weights; a report for every kind.
+    pub fn probe(&self, request: &ProbeRequest) -> Result<Vec<ProbeReport>> {
         (self.probe)(request)
     }
 

@@ -31,7 +31,7 @@ pub use member::Member;
 pub use overhead::{OverheadLine, OverheadReport, OverheadRequest};
 pub(crate) use picture::follow;
 pub use picture::{Checked, DataPreview, PreviewRequest, SamplePicture, Shown};
-pub use probing::{EmbedRequest, NumbersLine, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
+pub use probing::{Beside, EmbedRequest, NumbersLine, ProbeKind, ProbeLine, ProbeReport, ProbeRequest};
 pub use registry::{find, of_run, variants};
 pub use scene::{Film, Frame, Points, Scene};
 pub use settings::{PresetInfo, Settings};

@@ -24,6 +24,9 @@ pub enum ProbeKind {
     Knn,
     /// Logistic regression on pooled features.
     Linear,
+    /// The same in the four ways of I-JEPA's paper: of the last block or of the last four, each feature scaled by itself or
+    /// all alike.
+    FourWay,
     /// The linear probe with a few labels a class, and with shares of all labels.
     LowShot,
     /// A learned query over all tokens.
@@ -38,13 +41,27 @@ pub enum ProbeKind {
     Parts,
 }
 
+/// What stands beside trained features.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Beside {
+    /// The encoder as it was before training, raw inputs and shortcuts.
+    #[default]
+    Floors,
+    /// The encoder as it was before training.
+    Untrained,
+    /// Nothing.
+    Nothing,
+}
+
 /// What `probe` is asked to do.
 #[derive(Debug, Clone)]
 pub struct ProbeRequest {
     /// A run or imported weights.
     pub path: PathBuf,
-    /// Which probe.
-    pub kind: ProbeKind,
+    /// Which probes; features are made once for all of them that read one vector a sample.
+    pub kinds: Vec<ProbeKind>,
+    /// What is probed too.
+    pub beside: Beside,
     /// Labelled data; absent: what the run was trained on.
     pub data: Option<String>,
     /// Column of labels, or `all`; absent: the class.
@@ -98,6 +115,9 @@ pub struct ProbeLine {
     pub label: Option<String>,
     /// Whose features.
     pub features: String,
+    /// Which of the four ways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<String>,
     /// Classes, of the few-shot probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ways: Option<usize>,
@@ -133,32 +153,38 @@ pub struct EmbedRequest {
     pub engine: Engine,
 }
 
-pub(super) fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<ProbeReport> {
+pub(super) fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<Vec<ProbeReport>> {
     let (stored, _) = probe::open_run::<V>(&request.path)?;
     let config = with_assignments(&stored, &request.assignments)?;
-    let trained = Frozen::<V>::open(&request.path, request.engine.clone())?.pooled_by(config.pool);
-    let fresh = V::new(&stored.model)?;
-    let encoder = fresh.model(stored.run.seed, &request.engine.device).target().valid();
-    let untrained = Frozen::<V>::from_parts(Arc::new(fresh), encoder, request.engine.clone(), trained.workers())?
-        .pooled_by(config.pool);
+    let trained = Frozen::<V>::open(&request.path, request.engine.clone())?.reading(config.pool, config.layers);
+    let workers = trained.workers();
     let data = request.data.as_ref().unwrap_or(&stored.data.source);
     let (train, test) = (trained.open_data(data, Split::Train)?, trained.open_data(data, Split::Test)?);
-    let mut comparison = Comparison { encoders: [(probe::TRAINED, trained), (probe::UNTRAINED, untrained)], config };
+    let mut encoders = vec![(probe::TRAINED, trained)];
+    if request.beside != Beside::Nothing {
+        let fresh = V::new(&stored.model)?;
+        let encoder = fresh.model(stored.run.seed, &request.engine.device).target().valid();
+        let untrained = Frozen::<V>::from_parts(Arc::new(fresh), encoder, request.engine.clone(), workers)?;
+        encoders.push((probe::UNTRAINED, untrained.reading(config.pool, config.layers)));
+    }
+    let mut comparison = Comparison { encoders, raw: request.beside == Beside::Floors, config, tables: None };
     let sources = [train.as_ref(), test.as_ref()];
-    let found = match &request.label {
-        Some(label) => columns::run(&mut comparison, request.kind, sources, label)?,
-        None => comparison.run(request.kind, sources)?,
+    let report = |kind: &ProbeKind| {
+        let Figures { counts: [fitted, scored], rows, numbers } = match &request.label {
+            Some(label) => columns::run(&mut comparison, *kind, sources, label)?,
+            None => comparison.run(*kind, sources)?,
+        };
+        Ok(ProbeReport {
+            kind: *kind,
+            trained_on: stored.data.source.clone(),
+            data: train.describe(),
+            train: fitted,
+            test: scored,
+            rows,
+            numbers,
+        })
     };
-    let Figures { counts: [fitted, scored], rows, numbers } = found;
-    Ok(ProbeReport {
-        kind: request.kind,
-        trained_on: stored.data.source.clone(),
-        data: train.describe(),
-        train: fitted,
-        test: scored,
-        rows,
-        numbers,
-    })
+    request.kinds.iter().map(report).collect()
 }
 
 /// The probe's part of a configuration after some assignments.

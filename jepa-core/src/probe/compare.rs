@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frozen::{collect, describe};
 use super::{Features, Frozen, LinearProbe, ProbeConfig, knn_accuracy};
-use crate::data::{DataSpec, Source, Split};
+use crate::data::{Source, Split};
 use crate::error::Result;
 use crate::plugin::Variant;
 
@@ -67,19 +67,25 @@ impl std::fmt::Display for ProbeTable {
     }
 }
 
-/// Features of the first `limit` samples that can be read, each by its name: those of both encoders, raw inputs, and the
-/// variant's shortcuts. Every sample is read once.
+/// Features of the first `limit` samples that can be read, each by its name: those of every encoder, of which there is one
+/// at least, and, where `raw`, raw inputs and the variant's shortcuts. Every sample is read once.
 pub fn floors<V: Variant>(
-    trained: &Frozen<V>,
-    untrained: &Frozen<V>,
+    encoders: &[(&str, Frozen<V>)],
+    raw: bool,
     source: &dyn Source<Sample = V::Sample>,
     limit: usize,
 ) -> Result<Vec<(String, Features)>> {
-    let mut names = [TRAINED, UNTRAINED, RAW].map(str::to_owned).to_vec();
-    let tables = collect(source, limit, trained.replicas(), |samples| {
-        let variant = trained.variant();
-        let raw = describe(samples, |sample| variant.raw(sample))?;
-        let mut values = vec![trained.pooled(samples)?, untrained.pooled(samples)?, raw];
+    let Some((_, first)) = encoders.first() else { return Ok(Vec::new()) };
+    let variant = first.variant();
+    let mut names: Vec<String> = encoders.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let tables = collect(source, limit, first.replicas(), |samples| {
+        let mut values = encoders.iter().map(|(_, frozen)| frozen.pooled(samples)).collect::<Result<Vec<_>>>()?;
+        names.truncate(encoders.len());
+        if !raw {
+            return Ok(values);
+        }
+        names.push(RAW.to_owned());
+        values.push(describe(samples, |sample| variant.raw(sample))?);
         let mut shortcuts: Vec<(&str, Vec<f32>)> = Vec::new();
         for sample in samples {
             let found = variant.shortcuts(sample)?;
@@ -89,7 +95,6 @@ pub fn floors<V: Variant>(
                 all.extend(values);
             }
         }
-        names.truncate(3);
         for (name, all) in shortcuts {
             names.push(name.to_owned());
             values.push(all);
@@ -99,19 +104,12 @@ pub fn floors<V: Variant>(
     Ok(names.into_iter().zip(tables).collect())
 }
 
-/// k-NN and linear probes of a trained encoder beside its floors.
-pub fn compare<V: Variant>(
-    trained: &Frozen<V>,
-    untrained: &Frozen<V>,
-    spec: &str,
-    config: &ProbeConfig,
-) -> Result<ProbeTable> {
+/// k-NN and linear probes of encoders, of which there is one at least, beside the floors that need none.
+pub fn compare<V: Variant>(encoders: &[(&str, Frozen<V>)], spec: &str, config: &ProbeConfig) -> Result<ProbeTable> {
     let mut table = ProbeTable { train: 0, test: 0, classes: 0, rows: Vec::new(), note: None };
-    let parsed = DataSpec::parse(spec, V::FORMATS);
-    let sources = trained
-        .variant()
-        .open(&parsed, Split::Train)
-        .and_then(|a| Ok([a, trained.variant().open(&parsed, Split::Test)?]));
+    let Some((_, first)) = encoders.first() else { return Ok(table) };
+    let sources =
+        first.open_data(spec, Split::Train).and_then(|train| Ok([train, first.open_data(spec, Split::Test)?]));
     let [train, test] = match sources {
         Ok(sources) => sources,
         Err(error) => {
@@ -124,8 +122,8 @@ pub fn compare<V: Variant>(
         return Ok(table);
     }
     table.classes = train.classes().len();
-    let banks = floors(trained, untrained, train.as_ref(), config.max_train)?;
-    let queries = floors(trained, untrained, test.as_ref(), config.max_test)?;
+    let banks = floors(encoders, true, train.as_ref(), config.max_train)?;
+    let queries = floors(encoders, true, test.as_ref(), config.max_test)?;
     for ((name, bank), (_, queries)) in banks.iter().zip(&queries) {
         (table.train, table.test) = (bank.len(), queries.len());
         let linear = LinearProbe::fit(bank)?;

@@ -12,6 +12,7 @@ use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::Jepa;
+use crate::nn::watch;
 use crate::plugin::Variant;
 use crate::random::{Draw as _, Purpose, Stream};
 use crate::train::config::{RunConfig, read_table};
@@ -20,6 +21,7 @@ use crate::train::{Replicas, default_replicas};
 /// Samples a forward pass of one worker.
 const CHUNK: usize = 32;
 
+type Batch<V> = <<V as Variant>::Model as Jepa>::Batch;
 pub(super) type Encoder<V> = <<V as Variant>::Model as Jepa>::Target;
 
 /// The target encoder of a variant, frozen.
@@ -29,6 +31,7 @@ pub struct Frozen<V: Variant> {
     engine: Engine,
     workers: Replicas,
     pool: Pool,
+    layers: usize,
     view: u64,
 }
 
@@ -51,17 +54,23 @@ impl<V: Variant> Frozen<V> {
             Network::Student => checkpoint::apply(model, &tensors, &origin)?.target().valid(),
         };
         let workers = default_replicas(&engine);
-        Ok(Self::from_parts(Arc::new(variant), encoder, engine, workers)?.pooled_by(config.probe.pool))
+        Ok(Self::from_parts(Arc::new(variant), encoder, engine, workers)?
+            .reading(config.probe.pool, config.probe.layers))
     }
 
     /// An encoder from memory.
     pub fn from_parts(variant: Arc<V>, encoder: Encoder<V>, engine: Engine, workers: usize) -> Result<Self> {
-        Ok(Self { variant, encoder, engine, workers: Replicas::new(workers)?, pool: Pool::Mean, view: 0 })
+        Ok(Self { variant, encoder, engine, workers: Replicas::new(workers)?, pool: Pool::Mean, layers: 1, view: 0 })
     }
 
-    /// The same with another way from tokens to one vector.
-    pub fn pooled_by(self, pool: Pool) -> Self {
-        Self { pool, ..self }
+    /// The same with another way from tokens to one vector: how they are pooled, and of how many of the last blocks.
+    pub fn reading(self, pool: Pool, layers: usize) -> Self {
+        Self { pool, layers, ..self }
+    }
+
+    /// Pools this many of the last blocks from now on.
+    pub(crate) fn read_layers(&mut self, layers: usize) {
+        self.layers = layers;
     }
 
     /// Looks at another view of clean samples from now on; 0 is the usual one ([`Variant::clean`]).
@@ -91,23 +100,51 @@ impl<V: Variant> Frozen<V> {
 
     /// Features of every token: [samples, tokens, width] and the values, row-major.
     pub fn tokens(&self, samples: &[V::Sample]) -> Result<([usize; 3], Vec<f32>)> {
-        self.forward(samples, |tokens| tokens)
+        self.forward(samples, |batch| Ok(self.pass(batch)))
     }
 
-    /// One vector a sample, pooled over its tokens: [samples, width] row-major.
+    /// One vector a sample, pooled over its tokens; of several blocks side by side: [samples, width] row-major.
     pub fn pooled(&self, samples: &[V::Sample]) -> Result<Vec<f32>> {
-        Ok(self.forward(samples, |tokens| self.pool.apply(tokens))?.1)
+        Ok(self.forward(samples, |batch| self.vectors(batch))?.1)
+    }
+
+    fn pass(&self, batch: &Batch<V>) -> Tensor<3> {
+        V::Model::features(&self.encoder, batch, &self.engine.device)
+    }
+
+    /// [samples, 1, width]. The blocks before the last one go through a layer norm without weights: what the encoder's own
+    /// would add is undone by standardising.
+    fn vectors(&self, batch: &Batch<V>) -> Result<Tensor<3>> {
+        if self.layers == 1 {
+            return Ok(self.pool.apply(self.pass(batch)));
+        }
+        let (last, watched) = watch(|| self.pass(batch));
+        let mut blocks: Vec<_> = watched.into_iter().filter_map(|watched| watched.output).collect();
+        if blocks.len() < self.layers {
+            let problem = format!("{} blocks are to be read; the encoder has {}", self.layers, blocks.len());
+            return Err(Error::config("probe.layers", problem));
+        }
+        blocks.pop();
+        let inner = blocks.split_off(blocks.len() + 1 - self.layers).into_iter().map(normalised);
+        Ok(Tensor::cat(inner.chain([last]).map(|tokens| self.pool.apply(tokens)).collect(), 2))
+    }
+
+    /// Transformer blocks that a sample goes through.
+    pub(crate) fn depth(&self, source: &dyn Source<Sample = V::Sample>) -> Result<usize> {
+        let batch = self.variant.clean(&readable(source, 1), self.view)?;
+        let (_, watched) = watch(|| self.pass(&batch));
+        Ok(watched.iter().filter(|watched| watched.output.is_some()).count())
     }
 
     fn forward(
         &self,
         samples: &[V::Sample],
-        pool: impl Fn(Tensor<3>) -> Tensor<3> + Sync,
+        read: impl Fn(&Batch<V>) -> Result<Tensor<3>> + Sync,
     ) -> Result<([usize; 3], Vec<f32>)> {
         let chunk = samples.len().div_ceil(self.workers.count()).clamp(1, CHUNK);
         let parts = self.workers.map(samples.chunks(chunk).collect(), |samples: &[V::Sample]| {
             let batch = self.variant.clean(samples, self.view)?;
-            let out = pool(V::Model::features(&self.encoder, &batch, &self.engine.device));
+            let out = read(&batch)?;
             Ok((out.dims(), host::read(out)?))
         })?;
         let (mut dims, mut values) = ([0; 3], Vec::new());
@@ -158,7 +195,7 @@ impl<V: Variant> Frozen<V> {
     /// The same with another encoder.
     pub(super) fn with_encoder(&self, encoder: Encoder<V>) -> Result<Self> {
         let frozen = Self::from_parts(self.variant.clone(), encoder, self.engine.clone(), self.workers())?;
-        Ok(Self { pool: self.pool, view: self.view, ..frozen })
+        Ok(Self { pool: self.pool, layers: self.layers, view: self.view, ..frozen })
     }
 
     /// Where tensors live.
@@ -170,6 +207,13 @@ impl<V: Variant> Frozen<V> {
     pub(super) fn pool(&self) -> Pool {
         self.pool
     }
+}
+
+/// Tokens of mean 0 and variance 1 each.
+fn normalised(tokens: Tensor<3>) -> Tensor<3> {
+    let centred = tokens.clone() - tokens.mean_dim(2);
+    let variance = centred.clone().powi_scalar(2).mean_dim(2);
+    centred / (variance + 1e-6).sqrt()
 }
 
 /// The configuration and the newest sound checkpoint of a run of this variant.

@@ -23,6 +23,17 @@ pub struct LinearProbe {
     weights: Tensor<2>,
     /// The penalty that was chosen.
     pub penalty: f64,
+    /// Accuracy on the held-out training samples that chose it; none where labels are too few to hold any out.
+    pub held_out: Option<f64>,
+}
+
+/// How features are scaled before they are weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scaling {
+    /// Each to unit variance, as a batch normalisation before the linear map does.
+    Each,
+    /// All by one number.
+    All,
 }
 
 struct Problem {
@@ -112,6 +123,11 @@ impl LinearProbe {
     /// Fits a probe; every fifth sample of each class in turn is held out to choose the penalty, when there are at
     /// least five a class.
     pub fn fit(train: &Features) -> Result<Self> {
+        Self::fit_scaled(train, Scaling::Each)
+    }
+
+    /// [`fit`](Self::fit) with features scaled otherwise.
+    pub fn fit_scaled(train: &Features, scaling: Scaling) -> Result<Self> {
         let labels = train.known_labels()?;
         let classes = labels.iter().max().map_or(0, |m| *m as usize + 1).max(train.classes.len());
         if classes < 2 {
@@ -127,9 +143,9 @@ impl LinearProbe {
             .collect();
         let rows = |wanted: bool| -> Vec<usize> { (0..labels.len()).filter(|i| held_out[*i] == wanted).collect() };
         let enough = seen.iter().all(|n| *n == 0 || *n >= 5);
-        let penalty = if enough {
+        let (penalty, found) = if enough {
             let (fit, check) = (train.subset(&rows(false)), train.subset(&rows(true)));
-            let path = Self::path(&fit, &fit.known_labels()?, classes, &PENALTIES)?;
+            let path = Self::path(&fit, &fit.known_labels()?, classes, &PENALTIES, scaling)?;
             let mut best = (f64::NEG_INFINITY, PENALTIES[0]);
             for probe in path {
                 let accuracy = probe.accuracy(&check)?;
@@ -137,28 +153,47 @@ impl LinearProbe {
                     best = (accuracy, probe.penalty);
                 }
             }
-            best.1
+            (best.1, Some(best.0))
         } else {
-            1e-2
+            (1e-2, None)
         };
         let path: Vec<f64> = PENALTIES.into_iter().filter(|p| *p > penalty).chain([penalty]).collect();
-        Self::path(train, &labels, classes, &path)?.pop().ok_or_else(|| Error::Engine("no probe was fitted".into()))
+        let fitted = Self::path(train, &labels, classes, &path, scaling)?.pop();
+        let fitted = fitted.ok_or_else(|| Error::Engine("no probe was fitted".into()))?;
+        Ok(Self { held_out: found, ..fitted })
     }
 
     /// Fits along falling penalties, each started from the one before.
-    fn path(train: &Features, labels: &[u32], classes: usize, penalties: &[f64]) -> Result<Vec<Self>> {
+    fn path(
+        train: &Features,
+        labels: &[u32],
+        classes: usize,
+        penalties: &[f64],
+        scaling: Scaling,
+    ) -> Result<Vec<Self>> {
         let x = train.tensor();
         let n = train.len();
         let mean = x.clone().mean_dim(0);
         let centred = x - mean.clone();
-        let scale = (centred.clone().powi_scalar(2).mean_dim(0)).sqrt().clamp_min(1e-6);
+        let variance = centred.clone().powi_scalar(2).mean_dim(0);
+        let variance = match scaling {
+            Scaling::Each => variance,
+            Scaling::All => variance.clone().mean_dim(1).expand(variance.dims()),
+        };
+        let scale = variance.sqrt().clamp_min(1e-6);
         let x = Tensor::cat(vec![centred / scale.clone(), Tensor::ones([n, 1], &Device::flex())], 1);
         let y = one_hot(labels, classes);
         let mut weights = Tensor::zeros([train.width() + 1, classes], &Device::flex());
         let mut probes = Vec::new();
         for &penalty in penalties {
             weights = Problem { x: x.clone(), y: y.clone(), penalty }.minimise(weights)?;
-            probes.push(Self { mean: mean.clone(), scale: scale.clone(), weights: weights.clone(), penalty });
+            probes.push(Self {
+                mean: mean.clone(),
+                scale: scale.clone(),
+                weights: weights.clone(),
+                penalty,
+                held_out: None,
+            });
         }
         Ok(probes)
     }
@@ -251,7 +286,7 @@ pub(super) mod tests {
     fn the_optimum_has_no_slope() {
         let train = clouds(3, 200, 1.0);
         let labels = train.known_labels().unwrap();
-        let probe = LinearProbe::path(&train, &labels, 3, &[1e-2]).unwrap().pop().unwrap();
+        let probe = LinearProbe::path(&train, &labels, 3, &[1e-2], Scaling::Each).unwrap().pop().unwrap();
         let x =
             Tensor::cat(vec![(train.tensor() - probe.mean) / probe.scale, Tensor::ones([200, 1], &Device::flex())], 1);
         let (_, gradient) = Problem { x, y: one_hot(&labels, 3), penalty: 1e-2 }.at(&probe.weights).unwrap();

@@ -25,7 +25,7 @@ pub use fine_tune::{FineTuneConfig, fine_tune};
 pub(crate) use frozen::open_run;
 pub use frozen::{Frozen, readable};
 pub use knn::{knn_accuracy, knn_numbers};
-pub use linear::{LinearProbe, linear_accuracy};
+pub use linear::{LinearProbe, Scaling, linear_accuracy};
 pub use online::{OnlineConfig, OnlineFigures, OnlineProbe};
 pub use parts::{PartScores, PartsConfig, part_scores, raw_part_scores};
 pub use regression::{LinearRegression, RegressionFigures};
@@ -58,6 +58,8 @@ pub struct ProbeConfig {
     pub draws: usize,
     /// How the tokens of a sample become one vector.
     pub pool: Pool,
+    /// Transformer blocks that are pooled side by side, the last ones (I-JEPA: 1, and 4).
+    pub layers: usize,
     /// Which copy of the encoder is probed.
     pub network: Network,
     /// The attentive probe.
@@ -117,6 +119,7 @@ impl Default for ProbeConfig {
             shares: vec![0.01, 0.1],
             draws: 5,
             pool: Pool::Mean,
+            layers: 1,
             network: Network::Target,
             attentive: AttentiveConfig::default(),
             fine_tune: FineTuneConfig::default(),
@@ -134,12 +137,13 @@ impl ProbeConfig {
             || self.max_train == 0
             || self.max_test == 0
             || self.draws == 0
+            || self.layers == 0
             || !self.temperature.is_finite()
             || self.temperature <= 0.0
         {
             return Err(Error::config(
                 "probe",
-                "neighbours, temperature, max_train, max_test and draws must be positive",
+                "neighbours, temperature, max_train, max_test, draws and layers must be positive",
             ));
         }
         if !self.shares.iter().all(|share| *share > 0.0 && *share <= 1.0) {

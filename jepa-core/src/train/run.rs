@@ -341,17 +341,18 @@ impl<'a, V: Variant> Run<'a, V> {
 
     /// The trained encoder beside the untrained one and the raw inputs.
     pub(super) fn probe(&mut self) -> Result<probe::ProbeTable> {
-        let pool = self.config.probe.pool;
+        let probe::ProbeConfig { pool, layers, .. } = self.config.probe;
         let frozen = |encoder| {
             Frozen::<V>::from_parts(self.variant.clone(), encoder, self.session.engine.clone(), self.replicas.count())
-                .map(|frozen| frozen.pooled_by(pool))
+                .map(|frozen| frozen.reading(pool, layers))
         };
-        let trained = frozen(match self.config.probe.network {
+        let trained = match self.config.probe.network {
             Network::Target => self.learner()?.encoder(),
             Network::Student => self.learner()?.student.target().valid(),
-        })?;
-        let untrained = frozen(self.untrained.target().valid())?;
-        let table = probe::compare(&trained, &untrained, &self.config.data.source, &self.config.probe)?;
+        };
+        let encoders =
+            [(probe::TRAINED, frozen(trained)?), (probe::UNTRAINED, frozen(self.untrained.target().valid())?)];
+        let table = probe::compare(&encoders, &self.config.data.source, &self.config.probe)?;
         self.say(Event::Probes { step: self.state.step, table: table.clone() });
         Ok(table)
     }

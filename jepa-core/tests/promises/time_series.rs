@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jepa_core::data::{DataSpec, Split};
 use jepa_core::device::Engine;
-use jepa_core::plugin::{self, Plugin, ProbeKind, ProbeRequest, Settings, TrainRequest};
+use jepa_core::plugin::{self, Beside, Plugin, ProbeKind, ProbeRequest, Settings, TrainRequest};
 use jepa_core::runlog::{RunState, Silent};
 use jepa_core::train::Outcome;
 
@@ -53,18 +53,40 @@ fn it_trains_and_probes_through_the_registry() {
 
     let request = |kind, assignments: &[&str]| ProbeRequest {
         path: out.clone(),
-        kind,
+        kinds: vec![kind],
+        beside: Beside::Floors,
         data: None,
         label: None,
         assignments: assignments.iter().map(|a| (*a).to_owned()).collect(),
         engine: Engine::cpu(),
     };
-    let report = plugin().probe(&request(ProbeKind::Linear, &[])).unwrap();
+    let probe =
+        |kind, assignments: &[&str]| Ok::<_, jepa_core::Error>(plugin().probe(&request(kind, assignments))?.remove(0));
+    let report = probe(ProbeKind::Linear, &[]).unwrap();
     assert!(report.data.contains("synthetic"), "{}", report.data);
     assert!((report.rows[0].accuracy - table.rows[0].linear).abs() < 1e-6, "{report:?}");
 
+    // Several at once are what each is by itself; what stands beside the trained encoder can be left out.
+    let kinds = vec![ProbeKind::Knn, ProbeKind::Linear];
+    let both = ProbeRequest { kinds, beside: Beside::Nothing, ..request(ProbeKind::Knn, &[]) };
+    let both = plugin().probe(&both).unwrap();
+    assert_eq!((both[0].kind, &both[1].rows[..]), (ProbeKind::Knn, &report.rows[..1]));
+    let untrained = ProbeRequest { beside: Beside::Untrained, ..request(ProbeKind::Linear, &[]) };
+    assert_eq!(plugin().probe(&untrained).unwrap()[0].rows, report.rows[..2]);
+
+    let four = probe(ProbeKind::FourWay, &[]).unwrap().rows;
+    let ways: Vec<_> = four.iter().map(|row| row.way.as_deref().unwrap()).collect();
+    let expected = ["last block, standardised", "last block", "last 2 blocks, standardised", "last 2 blocks"];
+    assert_eq!(ways[..5], [&expected[..], &["best on held-out labels"]].concat());
+    assert_eq!((four.len(), four[0].accuracy), (10, report.rows[0].accuracy));
+    assert!(four[..4].iter().any(|row| row.accuracy == four[4].accuracy), "{four:?}");
+    let both = probe(ProbeKind::Linear, &["probe.layers=2"]).unwrap();
+    assert_eq!((both.rows[0].accuracy, both.rows.len()), (four[2].accuracy, 3));
+    let refused = probe(ProbeKind::Linear, &["probe.layers=9"]).unwrap_err().to_string();
+    assert!(refused.contains("the encoder has 2"), "{refused}");
+
     let few = ["probe.shots=[1]", "probe.shares=[0.1]", "probe.draws=2"];
-    let report = plugin().probe(&request(ProbeKind::LowShot, &few)).unwrap();
+    let report = probe(ProbeKind::LowShot, &few).unwrap();
     let labels: Vec<_> = report.rows.iter().map(|row| (row.shots, row.share)).collect();
     assert_eq!(labels, [(Some(1), None), (None, Some(0.1))].repeat(3));
     assert!(report.rows.iter().all(|row| row.deviation.is_some()), "{report:?}");
@@ -72,14 +94,14 @@ fn it_trains_and_probes_through_the_registry() {
     let tune = ["epochs=2", "least_steps=200", "lr=3e-3", "draws=2", "max_train=400", "shares=[0.1, 1.0]"];
     let tune: Vec<String> = tune.iter().map(|setting| format!("probe.fine_tune.{setting}")).collect();
     let tune: Vec<&str> = tune.iter().map(String::as_str).collect();
-    let report = plugin().probe(&request(ProbeKind::FineTune, &tune)).unwrap();
+    let report = probe(ProbeKind::FineTune, &tune).unwrap();
     let lines: Vec<_> = report.rows.iter().map(|row| (row.share, row.deviation.is_some())).collect();
     assert_eq!(lines, [(Some(0.1), true), (Some(1.0), false)].repeat(2));
     // Four classes; two hundred steps on all weights beat guessing.
     assert!(report.rows[1].accuracy > 35.0, "{report:?}");
-    assert_eq!(plugin().probe(&request(ProbeKind::FineTune, &tune)).unwrap(), report, "a function of its settings");
+    assert_eq!(probe(ProbeKind::FineTune, &tune).unwrap(), report, "a function of its settings");
 
-    let refused = plugin().probe(&request(ProbeKind::Linear, &["run.steps=3"])).unwrap_err().to_string();
+    let refused = probe(ProbeKind::Linear, &["run.steps=3"]).unwrap_err().to_string();
     assert!(refused.contains("below `probe`"), "{refused}");
 }
 
@@ -97,13 +119,14 @@ fn what_was_learnt_on_one_source_is_probed_on_another() {
     let recorded = format!("csv:{}", folder.path().join("recorded").display());
     let request = ProbeRequest {
         path: out,
-        kind: ProbeKind::Linear,
+        kinds: vec![ProbeKind::Linear],
+        beside: Beside::Floors,
         data: Some(recorded),
         label: None,
         assignments: Vec::new(),
         engine: Engine::cpu(),
     };
-    let report = plugin().probe(&request).unwrap();
+    let report = plugin().probe(&request).unwrap().remove(0);
     assert_eq!(report.trained_on, "builtin");
     assert!(report.data.starts_with("CSV") && report.rows[0].accuracy > 90.0, "{report:?}");
 }

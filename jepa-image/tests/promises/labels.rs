@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jepa_core::device::Engine;
-use jepa_core::plugin::{self, ProbeKind, ProbeReport, ProbeRequest, Settings, TrainRequest};
+use jepa_core::plugin::{self, Beside, ProbeKind, ProbeReport, ProbeRequest, Settings, TrainRequest};
 use jepa_core::probe::{RAW, TRAINED, UNTRAINED};
 use jepa_core::runlog::Silent;
 use jepa_image as _;
@@ -19,13 +19,14 @@ fn probe(run: &Path, kind: ProbeKind, label: Option<&str>, more: &[&str]) -> jep
     let sizes = ["probe.max_train=600", "probe.max_test=300", "probe.shots=[2]", "probe.shares=[0.1]", "probe.draws=2"];
     let request = ProbeRequest {
         path: run.to_owned(),
-        kind,
+        kinds: vec![kind],
+        beside: Beside::Floors,
         data: None,
         label: label.map(str::to_owned),
         assignments: sizes.iter().chain(more).map(|s| (*s).to_owned()).collect(),
         engine: Engine::cpu(),
     };
-    plugin::find("i-jepa").unwrap().probe(&request)
+    Ok(plugin::find("i-jepa").unwrap().probe(&request)?.remove(0))
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jepa_core::device::Engine;
-use jepa_core::plugin::{self, Plugin, ProbeKind, ProbeReport, ProbeRequest, Settings, TrainRequest};
+use jepa_core::plugin::{self, Beside, Plugin, ProbeKind, ProbeReport, ProbeRequest, Settings, TrainRequest};
 use jepa_core::runlog::Silent;
 use jepa_point as _;
 
@@ -36,14 +36,16 @@ fn train(out: &Path) {
 
 fn probe(out: &Path, kind: ProbeKind, data: Option<&str>) -> jepa_core::Result<ProbeReport> {
     let data = data.map(str::to_owned);
-    plugin().probe(&ProbeRequest {
+    let mut reports = plugin().probe(&ProbeRequest {
         assignments: Vec::new(),
         label: None,
         path: out.to_owned(),
-        kind,
+        kinds: vec![kind],
+        beside: Beside::Floors,
         data,
         engine: Engine::cpu(),
-    })
+    })?;
+    Ok(reports.remove(0))
 }
 
 #[test]

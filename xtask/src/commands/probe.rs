@@ -3,15 +3,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use jepa_core::plugin::{self, EvaluateRequest, Plugin, ProbeKind, ProbeReport, ProbeRequest};
+use jepa_core::plugin::{self, Beside, EvaluateRequest, Plugin, ProbeKind, ProbeReport, ProbeRequest};
 use jepa_core::{Error, Result, runlog};
 
 use super::{DeviceArg, print_json, say};
 
 /// The probes that every variant has.
-const KINDS: [(&str, ProbeKind); 8] = [
+const KINDS: [(&str, ProbeKind); 9] = [
     ("knn", ProbeKind::Knn),
     ("linear", ProbeKind::Linear),
+    ("four-way", ProbeKind::FourWay),
     ("attentive", ProbeKind::Attentive),
     ("low-shot", ProbeKind::LowShot),
     ("fine-tune", ProbeKind::FineTune),
@@ -24,7 +25,7 @@ const KINDS: [(&str, ProbeKind); 8] = [
 pub(crate) struct Probe {
     /// Run folder, imported folder or checkpoint
     weights: PathBuf,
-    /// knn, linear, attentive, low-shot (1, 2, 5, 12 labels a class; 1 % and 10 % of all), fine-tune (all weights with
+    /// knn, linear, four-way (linear on the last block or the last four, standardised or not), attentive, low-shot (1, 2, 5, 12 labels a class; 1 % and 10 % of all), fine-tune (all weights with
     /// a linear head), svm (over several views), few-shot (5 and 10 classes, 10 and 20 labels each), parts (the part each
     /// point belongs to), collapse (every collapse figure), or an evaluation of the variant's own, such as surprise or planning
     #[arg(long)]
@@ -62,20 +63,23 @@ impl Probe {
         // Results of other data, or of another column of labels, are another file.
         let asked: Vec<&str> = [&self.data, &self.label].into_iter().flatten().map(String::as_str).collect();
         let asked = (!asked.is_empty()).then(|| asked.join(" "));
-        let report = plugin.probe(&ProbeRequest {
+        let reports = plugin.probe(&ProbeRequest {
             path: self.weights,
-            kind,
+            kinds: vec![kind],
+            beside: Beside::Floors,
             data: self.data,
             label: self.label,
             assignments: self.set,
             engine: self.device.open()?,
         })?;
-        let text = words(&report);
-        keep(&folder, &self.kind, asked.as_deref(), &text, serde_json::json!(report));
-        if self.json {
-            print_json(&report)?;
-        } else {
-            say!("{}", text.trim_end());
+        for report in reports {
+            let text = words(&report);
+            keep(&folder, &self.kind, asked.as_deref(), &text, serde_json::json!(report));
+            if self.json {
+                print_json(&report)?;
+            } else {
+                say!("{}", text.trim_end());
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -126,6 +130,7 @@ fn words(report: &ProbeReport) -> String {
         report.trained_on, report.data, report.train, report.test
     );
     for row in &report.rows {
+        let way = row.way.as_ref().map_or(String::new(), |way| format!("{way:<26} "));
         let ways = row.ways.map_or(String::new(), |n| format!("{n:>3} classes "));
         let shots = row.shots.map(|n| format!("{n:>3} labels a class"));
         let share = row.share.map(|share| format!("{:>5}% of labels", 100.0 * share));
@@ -136,7 +141,7 @@ fn words(report: &ProbeReport) -> String {
         let column = row.label.as_ref().map_or(String::new(), |label| format!("{label:<12} "));
         let features = format!("{column}{:<18}", row.features);
         // Writing into a text does not fail.
-        let _ = writeln!(text, "{features} {ways}{labels}{:>6.1} %{spread}{twins}{categories}", row.accuracy);
+        let _ = writeln!(text, "{features} {way}{ways}{labels}{:>6.1} %{spread}{twins}{categories}", row.accuracy);
     }
     for line in &report.numbers {
         let features = format!("{:<12} {:<18}", line.label, line.features);

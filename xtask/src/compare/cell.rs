@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use jepa_core::device::Engine;
-use jepa_core::plugin::{self, ProbeKind, ProbeRequest, Settings, TrainRequest};
+use jepa_core::plugin::{self, Beside, ProbeKind, ProbeLine, ProbeRequest, Settings, TrainRequest};
+use jepa_core::probe::TRAINED;
 use jepa_core::runlog::{self, Event, Observer, RunState};
 use jepa_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::clock;
 use super::entry::Entry;
-use super::plan::Plan;
+use super::plan::{Plan, Request};
 
 /// Times that a run may be stopped and resumed before a planned checkpoint is lost to those of the stops.
 const STOPS: u64 = 16;
@@ -134,16 +135,12 @@ impl Cell<'_> {
         let is_planned = |step: u64| step.is_multiple_of(self.every()) || step == self.entry.steps;
         let found = checkpoints(&run.join("checkpoints"))?;
         for (step, checkpoint) in found.into_iter().filter(|(step, _)| is_planned(*step)) {
-            let mut scores = Vec::new();
-            for probe in &self.plan.request.probes {
-                scores.extend(self.scores(step, &checkpoint, probe)?);
-            }
+            let beside = if points.is_empty() { self.beside() } else { Beside::Nothing };
+            let (scores, others) = self.scores(step, &checkpoint, beside)?.into_iter().partition(Score::is_of_trained);
             if points.is_empty() {
                 // The untrained encoder is where every run begins.
-                let untrained = scores.iter().filter(|score| score.features != jepa_core::probe::TRAINED).cloned();
-                points.push(Measure { step: 0, flops: 0.0, seconds: 0.0, scores: untrained.collect() });
+                points.push(Measure { step: 0, flops: 0.0, seconds: 0.0, scores: others });
             }
-            scores.retain(|score| score.features == jepa_core::probe::TRAINED);
             points.push(Measure {
                 step,
                 flops: step as f64 * self.entry.flops,
@@ -168,37 +165,48 @@ impl Cell<'_> {
         })
     }
 
-    fn scores(&self, step: u64, checkpoint: &Path, probe: &str) -> Result<Vec<Score>> {
-        let kind = probe_kind(probe)?;
-        let path = self.out.join("probes").join(self.name()).join(format!("{step}-{probe}.json"));
+    /// Raw values are the same for every run: the first of the plan is asked for them.
+    fn beside(&self) -> Beside {
+        let Plan { request, entries } = self.plan;
+        let is_first = entries.first() == Some(self.entry) && request.seeds.first() == Some(&self.seed);
+        if is_first { Beside::Floors } else { Beside::Untrained }
+    }
+
+    /// Every probe of the plan at a checkpoint.
+    fn scores(&self, step: u64, checkpoint: &Path, beside: Beside) -> Result<Vec<Score>> {
+        let path = self.out.join("probes").join(self.name()).join(format!("{step}.json"));
         if path.is_file() {
             let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
             return serde_json::from_slice(&bytes).map_err(|e| Error::format(&path, format!("holds no scores: {e}")));
         }
-        let assignments = match kind {
-            ProbeKind::LowShot => {
-                vec![format!("probe.shots=[{}]", self.plan.request.shots), "probe.shares=[]".to_owned()]
-            }
-            _ => Vec::new(),
-        };
-        let request = ProbeRequest {
+        let Request { probes, shots, .. } = &self.plan.request;
+        let reports = plugin::find(&self.entry.variant)?.probe(&ProbeRequest {
             path: checkpoint.to_owned(),
-            kind,
+            kinds: probes.iter().map(|probe| probe_kind(probe)).collect::<Result<_>>()?,
+            beside,
             data: None,
             label: None,
-            assignments,
+            assignments: vec![format!("probe.shots=[{shots}]"), "probe.shares=[]".to_owned()],
             engine: self.engine.clone(),
-        };
-        let report = plugin::find(&self.entry.variant)?.probe(&request)?;
-        let score = |line: plugin::ProbeLine| Score {
-            probe: probe.to_owned(),
-            features: line.features,
-            accuracy: line.accuracy,
-        };
-        let scores: Vec<Score> = report.rows.into_iter().map(score).collect();
+        })?;
+        let scores: Vec<Score> = probes
+            .iter()
+            .zip(reports)
+            .flat_map(|(probe, report)| report.rows.into_iter().map(|line| Score::new(probe, line)))
+            .collect();
         let bytes = serde_json::to_vec_pretty(&scores).map_err(|e| Error::Engine(e.to_string()))?;
         runlog::write(&path, &bytes)?;
         Ok(scores)
+    }
+}
+
+impl Score {
+    fn new(probe: &str, line: ProbeLine) -> Self {
+        Self { probe: probe.to_owned(), features: line.features, accuracy: line.accuracy }
+    }
+
+    fn is_of_trained(&self) -> bool {
+        self.features == TRAINED
     }
 }
 
