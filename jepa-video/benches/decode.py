@@ -12,9 +12,11 @@ one of them cannot read are named.
 Needs ffmpeg, numpy and av (seen at 18.1.0). One JSON object a recording, then the medians of the ratios.
 """
 import argparse
+import functools
 import json
 import os
 import random
+import re
 import resource
 import statistics
 import subprocess
@@ -30,10 +32,19 @@ def official(first, frames, step, count):
     return sorted(set(int(i) for i in np.minimum(numbers, count - 1)))
 
 
+@functools.cache
+def every_frame():
+    """`-fps_mode` came with ffmpeg 5.1, `-vsync` is gone since 9; an answer without a version is that of a new program."""
+    answer = subprocess.run(["ffmpeg", "-version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, text=True)
+    version = re.match(r"ffmpeg version n?(\d+)(?:\.(\d+))?", answer.stdout)
+    old = version is not None and (int(version[1]), int(version[2] or 0)) < (5, 1)
+    return ["-vsync", "0"] if old else ["-fps_mode", "passthrough"]
+
+
 def ours(path, wanted, shape):
     select = "+".join(rf"between(n\,{i}\,{i})" for i in wanted)
     command = ["ffmpeg", "-nostdin", "-v", "error", "-threads", "1", "-noautorotate", "-protocol_whitelist", "file,pipe",
-               "-i", "file:" + path, "-map", "0:v:0", "-an", "-sn", "-dn", "-vsync", "0", "-vf", f"select={select}",
+               "-i", "file:" + path, "-map", "0:v:0", "-an", "-sn", "-dn", *every_frame(), "-vf", f"select={select}",
                "-frames:v", str(len(wanted)), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     found = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     values = np.frombuffer(found.stdout, np.uint8)

@@ -3,10 +3,12 @@
 //! Only the frames asked for come through the pipe. Frame numbers count decoded frames from the beginning, as in the
 //! official reader, so that decoding starts there and ends with the last frame wanted.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use jepa_core::error::{Error, Result};
 use jepa_core::picture::MAX_SIDE;
@@ -109,7 +111,8 @@ impl Video {
         let mut command = Command::new(&self.ffmpeg);
         command.args(["-nostdin", "-v", "error", "-threads", "1", "-noautorotate"]);
         command.args(["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]);
-        command.arg("-i").arg(url(&self.path)).args(["-map", "0:v:0", "-an", "-sn", "-dn", "-vsync", "0"]);
+        command.arg("-i").arg(url(&self.path)).args(["-map", "0:v:0", "-an", "-sn", "-dn"]);
+        command.args(every_frame(&self.ffmpeg, &self.path)?);
         let mut filter = format!("select={}", selection(wanted));
         if (height, width) != (self.height, self.width) {
             filter += &format!(",scale={width}:{height}:flags=area");
@@ -127,6 +130,36 @@ impl Video {
         }
         Clip::new(wanted.len(), height, width, rgb).map_err(|error| Error::format(&self.path, error.to_string()))
     }
+}
+
+/// Whether a program, by its path, is older than the option `-fps_mode`; each is asked once.
+static OLD: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
+
+/// The option of `program` that gives every decoded frame once, none doubled or dropped to even out their times. `path` is
+/// the file that needs it.
+fn every_frame(program: &Path, path: &Path) -> Result<[&'static str; 2]> {
+    // Threads that come meanwhile wait for the answer.
+    let mut known = OLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let old = match known.get(program).copied() {
+        Some(old) => old,
+        None => {
+            let running = Running::start(Command::new(program).arg("-version"), path, program)?;
+            let (answer, _) = running.finish(MAX_TEXT)?;
+            let old = is_old(&String::from_utf8_lossy(&answer));
+            known.insert(program.to_path_buf(), old);
+            old
+        }
+    };
+    Ok(if old { ["-vsync", "0"] } else { ["-fps_mode", "passthrough"] })
+}
+
+/// Whether the answer to `-version` names a version below 5.1, the first that knows `-fps_mode`; `-vsync` is gone since 9.
+/// An answer without a version, as builds between two releases give it, is that of a new program.
+fn is_old(answer: &str) -> bool {
+    let Some(version) = answer.trim_start().strip_prefix("ffmpeg version ") else { return false };
+    let mut numbers = version.strip_prefix('n').unwrap_or(version).split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next().and_then(|digits| digits.parse::<u32>().ok());
+    number().is_some_and(|major| (major, number().unwrap_or(0)) < (5, 1))
 }
 
 /// An expression that is true for the frames `wanted`: runs of them, joined with a plus.
@@ -199,5 +232,46 @@ impl Drop for Running {
         // Both fail when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_version_below_5_1_is_old() {
+        for old in ["4.4.2-0ubuntu0.22.04.1 Copyright (c) 2000-2021", "3.4", "n4.4.1", "5.0.3", "5.0-static", "2.8.17"]
+        {
+            assert!(is_old(&format!("ffmpeg version {old}\nbuilt with gcc 11")), "{old}");
+        }
+        for new in ["5.1.9-0+deb12u1", "5.1", "n6.0", "8.0.1", "10.0", "N-1234-gabc", "2024-05-02-git-71", "git-2019"] {
+            assert!(!is_old(&format!("ffmpeg version {new} Copyright (c) 2000-2026")), "{new}");
+        }
+        assert!(!is_old("") && !is_old("a program 4.4"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_is_asked_for_its_version_once_and_given_the_option_that_it_knows() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        for (version, expected) in [("4.4.2-0ubuntu", "-vsync 0"), ("9.0", "-fps_mode passthrough")] {
+            // Writes down what it is called with, and gives two pixels whatever is wanted.
+            let ffmpeg = dir.path().join(version);
+            let answer = format!("-version) echo 'ffmpeg version {version} Copyright';; *) printf 'abcdef';;");
+            let script = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> \"$0.calls\"\ncase \"$1\" in {answer} esac\n");
+            std::fs::write(&ffmpeg, script).unwrap();
+            std::fs::set_permissions(&ffmpeg, std::fs::Permissions::from_mode(0o755)).unwrap();
+            for name in ["a.mp4", "b.mp4"] {
+                let path = dir.path().join(name);
+                let video = Video { path, ffmpeg: ffmpeg.clone(), height: 1, width: 1, count: 9, rate: None };
+                assert_eq!(video.read(&[0, 4], None).unwrap().rgb, b"abcdef");
+            }
+            let calls = std::fs::read_to_string(dir.path().join(format!("{version}.calls"))).unwrap();
+            let (asked, read): (Vec<&str>, Vec<&str>) = calls.lines().partition(|call| *call == "-version");
+            assert_eq!((asked.len(), read.len()), (1, 2), "{calls}");
+            assert!(read.iter().all(|call| call.contains(expected)), "{calls}");
+        }
     }
 }
