@@ -100,6 +100,22 @@ impl Views {
         self.collate(values, clips.len(), self.config.clip.segments, Vec::new())
     }
 
+    /// Clips of one segment as surprise looks at them: all of the frame. Clips that [`clean`](Self::clean) keeps whole are
+    /// as there.
+    pub fn whole(&self, clips: &[Clip]) -> Result<VideoBatch> {
+        let ViewConfig { clip: options, crop, normalise, .. } = &self.config;
+        let mut values = Vec::new();
+        for clip in clips {
+            if crop.size <= data::TINY && clip.height == clip.width {
+                values.extend(self.raw(clip)?);
+                continue;
+            }
+            let first = clip.cut(0..options.frames)?;
+            self.tubelets.cut(&data::whole_frame(&first, crop.size, normalise)?, &mut values)?;
+        }
+        self.collate(values, clips.len(), 1, Vec::new())
+    }
+
     /// The values of one clean clip.
     pub fn raw(&self, clip: &Clip) -> Result<Vec<f32>> {
         let ClipOptions { frames, segments, .. } = self.config.clip;

@@ -4,6 +4,8 @@
 //! PATH/<trajectory>/frames/*.png      or one film: PATH/<trajectory>/*.mp4
 //! PATH/<trajectory>/states.csv        a line a frame: the numbers of the state, separated by commas
 //! ```
+//!
+//! A recording that is too short for a sample is a damaged one: training goes on without it and lists it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,7 @@ use jepa_core::data::{DataSpec, Source, Split, part};
 use jepa_core::error::{Error, Result};
 use jepa_core::random::Stream;
 
-use super::Kinematics;
+use super::{Kinematics, sampling};
 use crate::data::{Clip, ClipOptions, Programs, Recording, is_recording};
 use crate::rooms::{self, Place, SIDE, TwoRooms, Walk};
 
@@ -158,8 +160,8 @@ impl Folder {
             let problem = format!("has {} lines for {} frames", table.len(), recording.count());
             return Err(Error::format(folder.join("states.csv"), problem));
         }
-        let rate = recording.rate().or(self.options.rate).unwrap_or(30.0);
-        let indices = self.options.indices(recording.count(), rate, draw);
+        let indices = sampling::indices(&self.options, recording.count(), recording.rate(), draw)
+            .map_err(|problem| Error::format(film, problem))?;
         let clip = recording.read(&indices, self.options.shorter)?;
         let states = indices.iter().map(|i| table[*i].clone()).collect();
         Ok(Trajectory::new(clip, states, self.kinematics))
@@ -231,6 +233,21 @@ mod tests {
         super::open(&DataSpec::parse(text, FORMATS), Split::Train, &options(), kinematics)
     }
 
+    /// `root/t0` with six frames, whose shades are ten times their numbers, and a state of an end effector at each. Returns
+    /// the table.
+    fn save(root: &Path) -> PathBuf {
+        let path = root.join("t0");
+        std::fs::create_dir_all(path.join("frames")).unwrap();
+        let mut table = String::new();
+        for i in 0..6u8 {
+            let frame = image::RgbImage::from_pixel(9, 7, image::Rgb([i * 10; 3]));
+            frame.save(path.join(format!("frames/{i}.png"))).unwrap();
+            table += &format!("0.{i}, 0, 0, 0.1, 0, 0.{i}, {}\n", i % 2);
+        }
+        std::fs::write(path.join("states.csv"), table).unwrap();
+        path.join("states.csv")
+    }
+
     #[test]
     fn films_have_a_state_a_frame_and_actions_that_lead_from_one_to_the_next() {
         let source = open("builtin", Kinematics::Place).unwrap();
@@ -249,16 +266,7 @@ mod tests {
     #[test]
     fn recordings_are_read_with_the_states_of_their_frames() {
         let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join("t0");
-        std::fs::create_dir_all(path.join("frames")).unwrap();
-        let mut table = String::new();
-        for i in 0..6u8 {
-            image::RgbImage::from_pixel(9, 7, image::Rgb([i * 10; 3]))
-                .save(path.join(format!("frames/{i}.png")))
-                .unwrap();
-            table += &format!("0.{i}, 0, 0, 0.1, 0, 0.{i}, {}\n", i % 2);
-        }
-        std::fs::write(path.join("states.csv"), &table).unwrap();
+        let table = save(scratch.path());
         let spec = format!("trajectories:{}", scratch.path().display());
         let found = open(&spec, Kinematics::EndEffector).unwrap().read(0).unwrap();
         assert_eq!(found.states.len(), 4);
@@ -267,9 +275,34 @@ mod tests {
             assert!((state[0] - shade).abs() < 1e-6, "frame {frame}: {state:?}");
         }
         for (broken, expected) in [("1,2,3", "line 1"), ("", "0 lines for 6 frames"), ("a,b,c,d,e,f,g", "7 finite")] {
-            std::fs::write(path.join("states.csv"), broken).unwrap();
+            std::fs::write(&table, broken).unwrap();
             let error = open(&spec, Kinematics::EndEffector).unwrap().read(0).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn recordings_that_are_too_short_or_have_no_rate_are_errors_and_no_still_frames() {
+        use crate::data::SamplingRule::{Fps, Step};
+        let scratch = tempfile::tempdir().unwrap();
+        save(scratch.path());
+        let read = |options: ClipOptions| {
+            let spec = DataSpec::parse(&format!("trajectories:{}", scratch.path().display()), FORMATS);
+            super::open(&spec, Split::Train, &options, Kinematics::EndEffector).unwrap().read(0)
+        };
+        let shades = |options: ClipOptions| -> Vec<u8> {
+            let clip = read(options).unwrap().clip;
+            (0..clip.frames).map(|at| clip.frame(at).unwrap()[0]).collect()
+        };
+        let of = |frames, rule| ClipOptions { frames, rule, ..options() };
+        assert_eq!(shades(of(3, Step(2))), [0, 20, 40]);
+        let by_rate = ClipOptions { rate: Some(7.0), ..of(3, Fps(4.0)) };
+        assert_eq!(shades(by_rate), [0, 20, 40], "7 frames a second, 4 wanted: one in two");
+        for (refused, expected) in [(of(4, Step(2)), "has 6 frames"), (of(3, Fps(4.0)), "clip.rate")] {
+            let error = read(refused).unwrap_err();
+            assert!(matches!(error, Error::Format { .. }), "{error:?}");
+            let error = error.to_string();
+            assert!(error.contains("t0") && error.contains(expected), "{error}");
         }
     }
 }

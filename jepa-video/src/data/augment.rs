@@ -57,6 +57,14 @@ pub fn centre(clip: &Clip, size: usize, normalise: &Normalise) -> Result<View> {
     render(clip, normalise, &plan)
 }
 
+/// All of the clip, squeezed into a square as training squeezes its boxes: for surprise, where what happens at the border
+/// counts (the official evaluation's crop of scale 1).
+pub fn whole_frame(clip: &Clip, size: usize, normalise: &Normalise) -> Result<View> {
+    let window = [0..size, 0..size];
+    let plan = Plan { area: whole(clip), resized: [size; 2], window, mirrored: false, bytes: false };
+    render(clip, normalise, &plan)
+}
+
 /// Three views of evaluation, evenly spread along the longer side.
 pub fn three_crops(clip: &Clip, size: usize, normalise: &Normalise) -> Result<[View; 3]> {
     let [height, width] = resized(clip, size);
@@ -216,6 +224,17 @@ mod tests {
                 random_view(&clip, &config, &Normalise::imagenet(), &mut Stream::new(1, Purpose::Test, 0, sample));
             assert_eq!(again.unwrap(), view);
         }
+    }
+
+    #[test]
+    fn surprise_sees_the_border_of_a_wide_clip_and_evaluation_does_not() {
+        let mut clip = pattern(1, 128, 256);
+        let frame = |clip: &Clip| whole_frame(clip, 112, &plain()).unwrap();
+        let (seen, middle) = (frame(&clip), centre(&clip, 112, &plain()).unwrap());
+        assert_eq!((seen.height, seen.width), (112, 112));
+        clip.rgb[..30].fill(255);
+        assert_ne!(frame(&clip), seen);
+        assert_eq!(centre(&clip, 112, &plain()).unwrap(), middle);
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod sampling;
 pub mod sprites;
 
 pub(crate) use augment::TINY;
-pub use augment::{View, centre, random_view, three_crops};
+pub use augment::{View, centre, random_view, three_crops, whole_frame};
 pub use clip::{Clip, MAX_BYTES};
 pub use files::VideoFiles;
 pub use order::{Order, Reordered};

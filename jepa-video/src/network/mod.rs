@@ -87,9 +87,23 @@ impl VideoJepa {
         (context, predicted, seen)
     }
 
+    /// Whether what is predicted can be compared with what `target` says of it. An error for weights that another, wider
+    /// encoder taught, which did not come with them (distilled V-JEPA 2.1).
+    pub fn comparable(&self, target: &VideoEncoder) -> Result<()> {
+        let [predicted, width] =
+            [&self.predictor.predictor_proj, &target.patch_embed.proj].map(|layer| layer.weight.dims()[1]);
+        if self.predicts == Predicts::Pixels || predicted == width * target.levels() {
+            return Ok(());
+        }
+        let problem =
+            format!("the teacher of {predicted} values a token is not here: a distilled model is for features");
+        Err(Error::config("model.dense.teacher_width", problem))
+    }
+
     /// How far each row of a clean batch is from what its first `seen` times made the networks expect: the mean L1
     /// between prediction and target (normalised features, or pixels) at every later time, `[rows, later times]`. The
-    /// context encoder sees the first times alone; `target` sees the whole row.
+    /// context encoder sees the first times alone; `target` sees the whole row. An error where both are not
+    /// [comparable](Self::comparable).
     pub fn surprise(
         &self,
         target: &VideoEncoder,
@@ -98,6 +112,7 @@ impl VideoJepa {
         generator: usize,
         device: &Device,
     ) -> Result<Tensor<2>> {
+        self.comparable(target)?;
         let (tubelets, layout) = (batch.upload(device), batch.layout());
         let [times, rows, columns] = layout.grid;
         if seen == 0 || seen >= times {
@@ -129,8 +144,13 @@ impl Jepa for VideoJepa {
         &self.encoder
     }
 
+    /// Without a pair where prediction and target are not [comparable](VideoJepa::comparable): who asks for errors is told
+    /// that there are none. Batches to train on are refused before.
     fn forward(&self, target: &VideoEncoder, batch: &VideoBatch, step: &Step) -> Forward {
         let (tubelets, layout) = (batch.upload(&step.device), batch.layout());
+        if self.comparable(target).is_err() {
+            return Forward::of_pairs(std::iter::empty(), target.forward(tubelets, layout));
+        }
         let whole = match self.predicts {
             Predicts::Features => target.forward(tubelets.clone(), layout),
             Predicts::Pixels => tubelets.clone(),

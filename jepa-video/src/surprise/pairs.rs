@@ -27,9 +27,34 @@ pub struct Movie {
 
 #[derive(Debug, Clone)]
 enum Origin {
-    /// A recording, from this frame on.
-    File(PathBuf, usize),
+    /// A recording; with `beside` what it has more than that is left out at its beginning, so that both end together.
+    File {
+        film: Film,
+        beside: Option<Film>,
+    },
     Scene(Concept, u64, Kind),
+}
+
+/// A recording from a frame on.
+#[derive(Debug, Clone)]
+struct Film {
+    path: PathBuf,
+    start: usize,
+}
+
+impl Film {
+    /// The recording, and how many frames it has from there on: one or more.
+    fn open(&self) -> Result<(Recording, usize)> {
+        let recording = Recording::open(&self.path, &Programs::default())?;
+        let count = recording.count();
+        match count.checked_sub(self.start).filter(|rest| *rest > 0) {
+            Some(rest) => Ok((recording, rest)),
+            None => {
+                let problem = format!("has {count} frames; the list starts at frame {}", self.start);
+                Err(Error::format(&self.path, problem))
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +90,12 @@ pub struct MoviePair {
 }
 
 impl Movie {
-    fn file(path: &Path, start: usize) -> Self {
-        Self { name: path.display().to_string(), origin: Origin::File(path.to_path_buf(), start) }
+    fn file(path: &Path) -> Self {
+        Self::film(Film { path: path.to_path_buf(), start: 0 }, None)
+    }
+
+    fn film(film: Film, beside: Option<Film>) -> Self {
+        Self { name: film.path.display().to_string(), origin: Origin::File { film, beside } }
     }
 
     fn scene(concept: Concept, number: u64, kind: Kind) -> Self {
@@ -81,13 +110,14 @@ impl Movie {
     /// The frames that `protocol` looks at.
     pub fn read(&self, protocol: &Protocol) -> Result<Clip> {
         match &self.origin {
-            Origin::File(path, start) => {
-                let recording = Recording::open(path, &Programs::default())?;
-                let Some(rest) = recording.count().checked_sub(*start).filter(|rest| *rest > 0) else {
-                    let problem = format!("has {} frames; the list starts at frame {start}", recording.count());
-                    return Err(Error::format(path, problem));
+            Origin::File { film, beside } => {
+                let (recording, rest) = film.open()?;
+                let kept = match beside {
+                    Some(beside) => rest.min(beside.open()?.1),
+                    None => rest,
                 };
-                let indices: Vec<usize> = protocol.indices(rest).into_iter().map(|index| index + start).collect();
+                let first = recording.count() - kept;
+                let indices: Vec<usize> = protocol.indices(kept).into_iter().map(|index| first + index).collect();
                 recording.read(&indices, Some(SHORTER))
             }
             Origin::Scene(concept, number, kind) => {
@@ -171,7 +201,7 @@ fn quadruplet(scene: &Path, number: usize, concept: &str) -> Result<[MoviePair; 
                 return Err(Error::format(scene, problem));
             }
         };
-        let movie = |place: usize| Movie::file(&movies[place].join("scene"), 0);
+        let movie = |place: usize| Movie::file(&movies[place].join("scene"));
         Ok(MoviePair { concept: concept.to_owned(), possible: movie(p), impossible: movie(i), quadruple: Some(number) })
     };
     Ok([pair([0, partner])?, pair(second)?])
@@ -221,8 +251,8 @@ pub fn grasp(root: &Path) -> Result<Vec<MoviePair>> {
             }
             pairs.push(MoviePair {
                 concept: property.to_owned(),
-                possible: Movie::file(&possible, 0),
-                impossible: Movie::file(&impossible, 0),
+                possible: Movie::file(&possible),
+                impossible: Movie::file(&impossible),
                 quadruple: None,
             });
         }
@@ -231,7 +261,8 @@ pub fn grasp(root: &Path) -> Result<Vec<MoviePair>> {
 }
 
 /// InfLevel-lab: `root/<property>.csv` of jepa-intuitive-physics beside the videos they name. Videos are read from the
-/// end of their second priming on, unless `priming` keeps it.
+/// end of their second priming on, unless `priming` keeps it; what one of a pair then has more than the other is left out
+/// at its beginning.
 pub fn inflevel(root: &Path, priming: bool) -> Result<Vec<MoviePair>> {
     let mut pairs = Vec::new();
     for property in ["continuity", "solidity", "gravity"] {
@@ -249,13 +280,14 @@ pub fn inflevel(root: &Path, priming: bool) -> Result<Vec<MoviePair>> {
                 let cell = places.get(name).and_then(|place| cells.get(*place)).copied();
                 cell.ok_or_else(|| file::bad_line(&list, at + 1, format!("lacks the column `{name}`")))
             };
-            let video = |which: &str| -> Result<(Movie, bool)> {
+            let video = |which: &str| -> Result<(Film, bool)> {
                 let end = cell(&format!("{which}_end_priming_2"))?;
                 let end = file::count(&list, at + 1, end, "the last frame of the priming")?;
-                let movie = Movie::file(&root.join(cell(&format!("{which}_path"))?), if priming { 0 } else { end + 1 });
+                let path = root.join(cell(&format!("{which}_path"))?);
+                let film = Film { path, start: if priming { 0 } else { end + 1 } };
                 match cell(&format!("{which}_label"))? {
-                    "possible" => Ok((movie, true)),
-                    "impossible" => Ok((movie, false)),
+                    "possible" => Ok((film, true)),
+                    "impossible" => Ok((film, false)),
                     other => {
                         let found = file::shortened(other);
                         Err(file::bad_line(&list, at + 1, format!("expected possible or impossible, found `{found}`")))
@@ -266,7 +298,12 @@ pub fn inflevel(root: &Path, priming: bool) -> Result<Vec<MoviePair>> {
                 ((p, true), (i, false)) | ((i, false), (p, true)) => (p, i),
                 _ => return Err(file::bad_line(&list, at + 1, "expected one possible and one impossible video")),
             };
-            pairs.push(MoviePair { concept: property.to_owned(), possible, impossible, quadruple: None });
+            pairs.push(MoviePair {
+                concept: property.to_owned(),
+                possible: Movie::film(possible.clone(), Some(impossible.clone())),
+                impossible: Movie::film(impossible, Some(possible)),
+                quadruple: None,
+            });
         }
     }
     nonempty(root, pairs, "continuity.csv, solidity.csv or gravity.csv with the videos they name")

@@ -37,6 +37,9 @@ pub struct Shape {
 pub struct Protocol {
     /// One in so many frames of the video is looked at.
     pub step: usize,
+    /// At most so many are looked at, from the beginning on; absent: as many as there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<usize>,
     /// Looked-at frames of a window.
     pub frames: usize,
     /// Looked-at frames from the beginning of one window to that of the next.
@@ -50,19 +53,21 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// IntPhys, as in `configs/default_intphys.yaml` of jepa-intuitive-physics.
+    /// IntPhys, as in `configs/default_intphys.yaml` of jepa-intuitive-physics. Of the 100 frames of a movie 99 / 2 are
+    /// looked at, rounded down (`num_frames` in `eval.py`).
     pub fn intphys() -> Self {
-        Self { step: 2, frames: 16, stride: 2, contexts: vec![2, 4, 6, 8, 10], excess: false }
+        let step = 2;
+        Self { step, most: Some(99 / step), frames: 16, stride: 2, contexts: vec![2, 4, 6, 8, 10], excess: false }
     }
 
-    /// GRASP level 2 (`configs/default_grasp.yaml`).
+    /// GRASP level 2 (`configs/default_grasp.yaml`): videos are looked at to their end.
     pub fn grasp() -> Self {
-        Self { step: 10, ..Self::intphys() }
+        Self { step: 10, most: None, ..Self::intphys() }
     }
 
-    /// InfLevel-lab (`configs/default_inflevel.yaml`).
+    /// InfLevel-lab (`configs/default_inflevel.yaml`): videos are looked at to their end.
     pub fn inflevel() -> Self {
-        Self { step: 5, frames: 32, stride: 2, contexts: vec![4, 8, 12, 16, 20], excess: false }
+        Self { step: 5, most: None, frames: 32, stride: 2, contexts: vec![4, 8, 12, 16, 20], excess: false }
     }
 
     /// The rendered scenes, for networks of this shape: one window, which is the whole scene, so that nothing seen is
@@ -71,7 +76,8 @@ impl Protocol {
     pub fn scenes(Shape { frames, tubelet }: Shape) -> Self {
         let contexts =
             (1..).map(|times| times * tubelet.max(1)).take_while(|context| context + tubelet < frames).collect();
-        Self { step: (scenes::FRAMES / frames.max(1)).max(1), frames, stride: frames.max(1), contexts, excess: true }
+        let step = (scenes::FRAMES / frames.max(1)).max(1);
+        Self { step, most: None, frames, stride: frames.max(1), contexts, excess: true }
     }
 
     /// Whether the numbers make sense for a network of this shape.
@@ -97,7 +103,7 @@ impl Protocol {
 
     /// Numbers of the frames of a video of `count` frames that are looked at.
     pub fn indices(&self, count: usize) -> Vec<usize> {
-        (0..count).step_by(self.step.max(1)).collect()
+        (0..count).step_by(self.step.max(1)).take(self.most.unwrap_or(usize::MAX)).collect()
     }
 
     /// First frames of the windows of `looked` looked-at frames; fails when not one fits.
@@ -208,8 +214,7 @@ mod tests {
     #[test]
     fn windows_follow_each_other_by_the_stride_and_see_their_own_frames() {
         let protocol = Protocol::intphys();
-        assert_eq!(protocol.indices(99).len(), 50);
-        assert_eq!(protocol.starts(50).unwrap().len(), 18);
+        assert_eq!(protocol.starts(49).unwrap().len(), 17);
         assert_eq!(protocol.starts(16).unwrap(), [0]);
         assert!(protocol.starts(15).unwrap_err().to_string().contains("15 frames"));
         // The value of frame t is t: a window's surprise here is its first hidden frame.
@@ -224,6 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_movie_of_intphys_49_frames_are_looked_at_and_of_other_videos_all() {
+        let looked = |protocol: Protocol, count| {
+            let indices = protocol.indices(count);
+            (indices.len(), indices.last().copied())
+        };
+        for count in [98, 99, 100, 300] {
+            assert_eq!(looked(Protocol::intphys(), count), (49, Some(96)), "{count} frames");
+        }
+        assert_eq!(looked(Protocol::intphys(), 40), (20, Some(38)));
+        assert_eq!(looked(Protocol::grasp(), 600), (60, Some(590)));
+        assert_eq!(looked(Protocol::inflevel(), 400), (80, Some(395)));
+        // A limit that there is not is not written down, and reports from before it are read.
+        let written = serde_json::to_value(Protocol::grasp()).unwrap();
+        assert!(written.get("most").is_none());
+        assert_eq!(serde_json::from_value::<Protocol>(written).unwrap(), Protocol::grasp());
+    }
+
+    #[test]
     fn excess_is_what_a_time_surprises_beyond_who_saw_all_before_it() {
         let video = Clip::new(6, 1, 1, (0..6).flat_map(|t| [t; 3]).collect()).unwrap();
         // Time t surprises by 10 t, and by one more for every time that was not seen before it.
@@ -231,7 +254,7 @@ mod tests {
             let row = (context..6).map(|t| (10 * t + (t - context)) as f32).collect::<Vec<f32>>();
             Ok(vec![row; windows.len()])
         };
-        let protocol = Protocol { step: 1, frames: 6, stride: 6, contexts: vec![1, 4], excess: true };
+        let protocol = Protocol { step: 1, most: None, frames: 6, stride: 6, contexts: vec![1, 4], excess: true };
         protocol.check(Shape { frames: 6, tubelet: 1 }).unwrap();
         let surprises = protocol.measure(&video, &observer).unwrap();
         // Of one seen time or more: 1 at time 2, 1 and 2 at time 3, and so on; of four: 1 at time 5.

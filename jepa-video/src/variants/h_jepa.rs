@@ -179,7 +179,7 @@ impl Variant for HierarchicalJepa {
         }]
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         let HJepaConfig { encoder, inverse_width, steps, levels, .. } = &self.config;
         let width = encoder.width as f64;
         let cell = 6.0 * width * (width + ACTION as f64);

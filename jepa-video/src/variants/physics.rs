@@ -73,7 +73,7 @@ impl<V: Forecast> Observer for Eyes<'_, V> {
         let (generator, device) = (self.networks.variant.masks().forecaster(), &self.networks.engine.device);
         let mut all = Vec::with_capacity(windows.len());
         for windows in windows.chunks(CHUNK) {
-            let batch = self.views.clean(windows)?;
+            let batch = self.views.whole(windows)?;
             let found = self.student.surprise(self.target, &batch, context / self.tubelet, generator, device)?;
             let [rows, later] = found.dims();
             let found = host::read(found.reshape([rows * later]))?;

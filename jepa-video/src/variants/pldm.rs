@@ -17,12 +17,13 @@
 //! **What differs from I-JEPA**: the hidden part is the future, not a place; the condition is an action; nothing is
 //! masked, averaged or stopped.
 //!
-//! **What differs from the official code**: gradients of all networks together are clipped to 2, there those of the
-//! encoder and of the predictor each; floats of 32 bits. The official MPPI multiplies energies by 0.005, which is a
-//! temperature of 200 here.
+//! **What differs from the official code**: gradients are clipped to 2 for each network, as there, but those of the inverse
+//! dynamics too, and those of the norm that encoder and predictor share with the encoder's alone, there with both in turn;
+//! floats of 32 bits. The official MPPI multiplies energies by 0.005, which is a temperature of 200 here.
 //!
-//! **Defaults and their source**: `eb-jepa` is `examples/ac_video_jepa/cfgs/{train,planning_mppi,eval}.yaml` at 966e61e;
-//! `small` is ours.
+//! **Defaults and their source**: `eb-jepa` is `examples/ac_video_jepa/cfgs/{train,planning_mppi,eval}.yaml` at 966e61e,
+//! initial weights those of `eb_jepa/architectures.py`. `small` is ours: it clips all networks together, and draws the
+//! inverse dynamics as it draws the others.
 
 use burn::prelude::*;
 use jepa_core::data::{DataSpec, Source, Split};
@@ -59,6 +60,9 @@ pub struct PldmConfig {
     pub episodes: EpisodesConfig,
     /// Law of the initial weights.
     pub init: InitScheme,
+    /// Another law for those of the inverse dynamics (eb_jepa: normal with a deviation of 0.02, biases zero).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inverse_init: Option<InitScheme>,
 }
 
 /// PLDM with a checked configuration.
@@ -110,8 +114,16 @@ impl Variant for Pldm {
     }
 
     fn model(&self, seed: u64, device: &Device) -> WorldJepa {
-        let PldmConfig { encoder, inverse_width, inverse_weight, steps, init, .. } = &self.config;
-        WorldJepa::new(&mut Init::new(seed, *init, device), encoder, *inverse_width, *steps, *inverse_weight)
+        let PldmConfig { encoder, inverse_width, inverse_weight, steps, init, inverse_init, .. } = &self.config;
+        let drawn = |law: InitScheme| {
+            WorldJepa::new(&mut Init::new(seed, law, device), encoder, *inverse_width, *steps, *inverse_weight)
+        };
+        let world = drawn(*init);
+        match inverse_init {
+            // The same draws by another law: no other network has them.
+            Some(law) => WorldJepa { inverse: drawn(*law).inverse, ..world },
+            None => world,
+        }
     }
 
     fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Walk>>> {
@@ -146,7 +158,7 @@ impl Variant for Pldm {
         }]
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         let PldmConfig { times, steps, encoder, inverse_width, .. } = &self.config;
         let width = encoder.width as f64;
         let cell = 6.0 * width * (width + ACTION as f64);
@@ -183,7 +195,7 @@ pub mod presets {
     use jepa_core::objective::{DistanceConfig, ObjectiveConfig, WeightedRegulariser};
     use jepa_core::planning::{Answer, Bounds, Cem, EnergyOf, Mppi, Planner};
     use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
-    use jepa_core::train::{AdamWConfig, DecayRule, ScheduleConfig};
+    use jepa_core::train::{AdamWConfig, ClipScope, DecayRule, ScheduleConfig};
 
     use super::*;
 
@@ -222,7 +234,12 @@ pub mod presets {
                 decay_final: 1e-5,
                 ..ScheduleConfig::default()
             },
-            optimizer: AdamWConfig { clip_norm: Some(2.0), decays: DecayRule::All, ..AdamWConfig::default() },
+            optimizer: AdamWConfig {
+                clip_norm: Some(2.0),
+                clip_scope: ClipScope::Network,
+                decays: DecayRule::All,
+                ..AdamWConfig::default()
+            },
             target: TargetSource::Shared,
             objective: ObjectiveConfig {
                 distance: DistanceConfig::L2,
@@ -250,6 +267,7 @@ pub mod presets {
                 },
                 episodes: EpisodesConfig { count: 20, steps: 200, seed: 0 },
                 init: InitScheme::PyTorch,
+                inverse_init: Some(InitScheme::Official { depth_rescale: false }),
             },
         }
     }
@@ -267,11 +285,13 @@ pub mod presets {
         config.data.threads = 2;
         config.run =
             RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 200, keep: 3, diagnose_every: 200 };
+        config.optimizer.clip_scope = ClipScope::All;
         config.probe.max_train = 2_000;
         config.probe.max_test = 1_000;
         config.model.times = 9;
         config.model.encoder = encoder;
         config.model.inverse_width = 64;
+        config.model.inverse_init = None;
         let cem = Cem {
             samples,
             elites: (samples / 8).max(2),

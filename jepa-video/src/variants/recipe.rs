@@ -62,7 +62,7 @@ pub(crate) fn flops(encoder: &EncoderConfig, predictor: &PredictorConfig, tubele
 /// targets of an EMA encoder.
 pub(crate) fn run<C>(steps: u64, batch: usize, schedule: ScheduleConfig, model: C) -> RunConfig<C> {
     RunConfig {
-        data: DataConfig { source: "videos/train".into(), threads: 8 },
+        data: DataConfig { source: "videos".into(), threads: 8 },
         run: RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 300, keep: 3, diagnose_every: 300 },
         schedule,
         optimizer: Default::default(),

@@ -15,8 +15,8 @@
 //! their ends are never reached.
 //!
 //! **Official rules behind one switch**: `model.masks[i].rule = "official"` takes sizes of blocks from the collator's
-//! counter and cuts masks to one length from the end. Clipping gradients to 10 for each network and after the warm-up
-//! alone is not reproduced: `optimizer.clip_norm` holds for both together, and is off.
+//! counter and cuts masks to one length from the end. Official presets clip gradients to 10 as the official loop does:
+//! each network by itself, after the warm-up alone (`optimizer.clip_norm`, `clip_scope`, `clip_after`).
 //!
 //! **Defaults and their source**: the presets `vit-l16`, `vit-h16`, `vit-h16-384` are the released configurations
 //! (`configs/pretrain/*.yaml`); `vit-t16`, `vit-s16`, `vit-b16` exist in the model file only. `small` is ours.
@@ -211,7 +211,7 @@ impl Variant for VJepa {
         vec![physics::surprise()]
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         recipe::flops(&self.config.encoder, &self.config.predictor, self.views.tubelets(), &self.masks)
     }
 }

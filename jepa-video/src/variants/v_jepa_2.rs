@@ -289,7 +289,7 @@ impl Variant for VJepa2 {
         vec![physics::surprise(), classify::evaluation()]
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         recipe::flops(&self.config.encoder, &self.config.predictor, self.views.tubelets(), &self.masks)
     }
 }
@@ -329,7 +329,8 @@ pub mod presets {
             dense: None,
             features: Vec::new(),
             classifier: None,
-            init: InitScheme::Official { depth_rescale: false },
+            // Unlike V-JEPA's, its loop does not draw every matrix again over the rescaled ones.
+            init: InitScheme::Official { depth_rescale: true },
         }
     }
 
@@ -454,5 +455,35 @@ pub mod presets {
                 dense_cooldown("vit-gigantic", LEVELS_48, 24),
             ),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jepa_core::checkpoint;
+    use jepa_core::jepa::Jepa as _;
+
+    use super::*;
+
+    #[test]
+    fn deep_blocks_begin_smaller_as_the_official_ones_do() {
+        let config = presets::official(recipe::encoder("vit-t"), 4, 64).model;
+        let model = VJepa2::new(&config).unwrap().model(0, &Device::flex());
+        let weights = checkpoint::named(model.target()).unwrap();
+        let deviation = |name: &str| {
+            let values = weights[name].1.iter().map(|v| f64::from(*v));
+            (values.clone().map(|v| v * v).sum::<f64>() / values.count() as f64).sqrt()
+        };
+        // N(0, 0.02), over the root of twice the number of the block where it writes to the residual stream.
+        for (name, expected) in [
+            ("blocks.0.attn.qkv.weight", 0.02),
+            ("blocks.11.attn.qkv.weight", 0.02),
+            ("blocks.0.mlp.fc2.weight", 0.02 / 2f64.sqrt()),
+            ("blocks.11.mlp.fc2.weight", 0.02 / 24f64.sqrt()),
+            ("blocks.11.attn.proj.weight", 0.02 / 24f64.sqrt()),
+        ] {
+            let found = deviation(name);
+            assert!((found / expected - 1.0).abs() < 0.02, "{name}: {found}, expected {expected}");
+        }
     }
 }

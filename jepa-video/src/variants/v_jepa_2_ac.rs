@@ -258,7 +258,7 @@ impl Variant for VJepa2Ac {
         }]
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         let VJepa2AcConfig { encoder, predictor, rollout, .. } = &self.config;
         let [times, down, across] = self.views.tubelets().grid;
         let frame = (down * across) as f64;

@@ -236,8 +236,14 @@ fn official_file() -> (Named, ActionJepa) {
 #[test]
 fn an_official_file_is_read_strictly() {
     let (tensors, model) = official_file();
-    let foreign =
-        |tensors: Named| Foreign { origin: "ac.pt".into(), tensors, config: None, network: None, heads: Some(2) };
+    let foreign = |tensors: Named| Foreign {
+        origin: "ac.pt".into(),
+        tensors,
+        config: None,
+        processor: None,
+        network: None,
+        heads: Some(2),
+    };
     let imported = VJepa2Ac::import(&foreign(tensors.clone())).unwrap();
     assert_eq!(imported.config.model.kinematics, Kinematics::Place);
     assert_eq!(imported.config.model.predictor.depth, 1);

@@ -19,7 +19,14 @@ fn folder(recorded: &Recorded) -> Foreign {
     let keys: Keys = recorded.metadata("keys").unwrap();
     let tensors = keys.into_iter().map(|(name, shape)| (name.clone(), (shape.clone(), weight("", &name, &shape))));
     let config = Some(recorded.metadata("config").unwrap());
-    Foreign { origin: "formula".into(), tensors: tensors.collect(), config, network: None, heads: None }
+    Foreign {
+        origin: "formula".into(),
+        tensors: tensors.collect(),
+        config,
+        processor: None,
+        network: None,
+        heads: None,
+    }
 }
 
 /// The same encoder and predictor as a file of the official code, with a probe beside them as `import --with` puts it.
@@ -34,7 +41,7 @@ fn official(recorded: &Recorded) -> Foreign {
         (format!("classifiers.0.{bare}"), (shape.clone(), weight("probe.", bare, &shape)))
     });
     let tensors = model.into_iter().chain(probe).collect();
-    Foreign { origin: "formula".into(), tensors, config: None, network: None, heads: Some(4) }
+    Foreign { origin: "formula".into(), tensors, config: None, processor: None, network: None, heads: Some(4) }
 }
 
 fn batch() -> VideoBatch {

@@ -71,6 +71,14 @@ fn a_cooldown_begins_with_the_weights_and_moments_of_its_pre_training_and_falls_
     let ended = state(&second.join("checkpoints"));
     assert_eq!((begun.2, ended.2), (3, 7));
     assert!(begun.0 != ended.0, "nothing was trained");
+    // Without its first checkpoint, as when the disk was full, it begins with the same weights again, not with any.
+    std::fs::remove_dir_all(second.join("checkpoints")).unwrap();
+    std::fs::create_dir(second.join("checkpoints")).unwrap();
+    let resumed = TrainRequest { resume: true, ..TrainRequest::new(Settings::default(), &second) };
+    plugin::find("v-jepa-2").unwrap().train(&resumed, &mut Log::default()).unwrap();
+    let again = state(&second.join("checkpoints"));
+    assert!(again == ended, "it did not begin where it began at first");
+
     // Another width is another network.
     let (outcome, _) = train(&third, Some(first), 4, &["model.predictor.width=24"]);
     let error = outcome.unwrap_err().to_string();

@@ -3,11 +3,16 @@
 use crate::formula::{PATCH, TUBELET, recorded, tensor, tubelets, values, weight};
 use burn::prelude::*;
 use jepa_core::checkpoint::{Foreign, Named, apply};
+use jepa_core::data::Split;
+use jepa_core::device::Engine;
+use jepa_core::error::Error;
+use jepa_core::jepa::{Jepa as _, Step};
 use jepa_core::masks::{Mask, MaskSet};
 use jepa_core::nn::RotaryForm;
-use jepa_core::plugin::Variant as _;
+use jepa_core::plugin::{self, InspectRequest, Settings, TokenSets, Variant as _, Weights};
+use jepa_core::probe::Network;
 use jepa_core::recorded::Recorded;
-use jepa_video::network::{ContextPath, Layout, VideoEncoder, VideoJepa};
+use jepa_video::network::{ContextPath, Layout, VideoBatch, VideoEncoder, VideoJepa};
 use jepa_video::variants::v_jepa_2::{VJepa2, VJepa2Config};
 
 const TOLERANCE: f64 = 1e-4;
@@ -27,7 +32,7 @@ fn foreign(recorded: &Recorded, file: &str, prefixes: [(&str, &str); 3]) -> Fore
             tensors.insert(format!("{network}.{bare}"), (shape.clone(), weight(prefix, bare, &shape)));
         }
     }
-    Foreign { origin: file.to_owned(), tensors, config: None, network: None, heads: Some(2) }
+    Foreign { origin: file.to_owned(), tensors, config: None, processor: None, network: None, heads: Some(2) }
 }
 
 fn four(recorded: &Recorded) -> Foreign {
@@ -109,6 +114,47 @@ fn a_distilled_checkpoint_has_four_levels_for_probes_and_its_teachers_width_in_t
     let draws = jepa_core::plugin::Draws::new(0, 1, vec![0]);
     let error = VJepa2::new(&config).unwrap().batch(Vec::new(), &draws).unwrap_err().to_string();
     assert!(error.contains("teacher_width"), "{error}");
+}
+
+#[test]
+fn a_distilled_model_is_not_asked_how_far_off_its_predictions_are() {
+    let recorded = recorded("v_jepa_2_1.safetensors");
+    let batch = |masks: Vec<MaskSet>| {
+        let planes = values("video_2_1", 2 * 3 * 4 * 48 * 64, 3f64.sqrt());
+        let size = 3 * TUBELET * PATCH * PATCH;
+        VideoBatch::new(tubelets(&planes, [4, 48, 64], TUBELET), 2, 1, CLIP.grid, size, masks).unwrap()
+    };
+    let device = Device::flex();
+    let step = Step { batch_statistics: false, ..Step::new(1, 9, 0, &device) };
+    let asked = |foreign: &Foreign| {
+        let (model, target) = imported(foreign, |_| ());
+        let forward = model.forward(&target, &batch(vec![masks(&recorded, "", 24)]), &step);
+        let surprise = model.surprise(&target, &batch(Vec::new()), 1, 0, &device);
+        (forward.pairs.len(), surprise.map(|surprise| surprise.dims()).map_err(|error| error.to_string()))
+    };
+    // The control has one pair for each of its four levels.
+    assert_eq!(asked(&four(&recorded)), (4, Ok([2, 1])));
+    let (pairs, surprise) = asked(&one(&recorded));
+    let error = surprise.unwrap_err();
+    assert!(pairs == 0 && error.contains("teacher_width") && error.contains("teacher of 80 values"), "{error}");
+}
+
+#[test]
+fn a_mask_of_ones_own_on_a_distilled_model_is_answered_by_an_error() {
+    let open = |assignments: &[&str]| {
+        let assignments = assignments.iter().map(|text| (*text).to_owned()).collect();
+        let settings = Settings { preset: Some("tiny".into()), assignments, ..Settings::default() };
+        let weights = Weights::Untrained(Box::new(settings));
+        let request = InspectRequest { weights, data: None, split: Split::Train, engine: Engine::cpu() };
+        plugin::find("v-jepa-2").unwrap().inspect(&request).unwrap()
+    };
+    let masks = [TokenSets { context: vec![vec![0, 1, 4]], target: vec![vec![20, 21]] }];
+    let answer = open(&[]).what_if(0, &masks).unwrap();
+    assert_eq!(answer.generators[0].tokens.iter().filter(|error| error.is_finite()).count(), 2);
+    let distilled = open(&["model.dense={levels=[1], outputs=1, teacher_width=80, pictures=false}"]);
+    let error = distilled.what_if(0, &masks).unwrap_err();
+    assert!(matches!(error, Error::Config { .. } | Error::NotOffered { .. }), "{error}");
+    assert!(distilled.look(0, Network::Target).is_ok(), "its features are there");
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn foreign(recorded: &Recorded) -> Foreign {
         origin: "formula".into(),
         tensors: tensors.collect(),
         config: Some(recorded.metadata("config").unwrap()),
+        processor: None,
         network: None,
         heads: None,
     }

@@ -16,3 +16,4 @@ mod hugging_face;
 mod official;
 mod pairs;
 mod planning;
+mod world;

@@ -88,23 +88,56 @@ fn grasp_pairs_the_videos_of_one_name() {
     assert!(grasp(dir.path()).unwrap_err().to_string().contains("no impossible partner"));
 }
 
+/// `gravity.csv` with one row: for each of two videos its name, the end of its second priming, and its label.
+fn write_inflevel(root: &Path, videos: [(&str, usize, &str); 2]) {
+    let columns = ["path", "start_priming_1", "end_priming_1", "start_priming_2", "end_priming_2", "label"];
+    let header: Vec<String> =
+        ["vid1", "vid2"].iter().flat_map(|video| columns.map(|column| format!("{video}_{column}"))).collect();
+    let row = videos.map(|(name, end, label)| format!("gravity/{name}.gif,0,0,0,{end},{label}")).join(",");
+    std::fs::write(root.join("gravity.csv"), format!("{}\n{row}\n", header.join(","))).unwrap();
+}
+
 #[test]
 fn inflevel_reads_videos_from_the_end_of_their_priming_on() {
     let dir = tempfile::tempdir().unwrap();
     save_gif(&dir.path().join("gravity/a.gif"), &[1, 2, 3, 4, 5]);
     save_gif(&dir.path().join("gravity/b.gif"), &[11, 12, 13, 14, 15]);
-    let header = "vid1_path,vid1_start_priming_1,vid1_end_priming_1,vid1_start_priming_2,vid1_end_priming_2,vid1_label,\
-                  vid2_path,vid2_start_priming_1,vid2_end_priming_1,vid2_start_priming_2,vid2_end_priming_2,vid2_label";
-    let write = |row: &str| std::fs::write(dir.path().join("gravity.csv"), format!("{header}\n{row}\n")).unwrap();
-    write("gravity/a.gif,0,0,0,1,impossible,gravity/b.gif,0,0,0,2,possible");
+    write_inflevel(dir.path(), [("a", 2, "impossible"), ("b", 2, "possible")]);
     let pairs = inflevel(dir.path(), false).unwrap();
     assert_eq!((pairs.len(), pairs[0].concept.as_str()), (1, "gravity"));
-    assert_eq!((reds(&pairs[0].possible), reds(&pairs[0].impossible)), (vec![14, 15], vec![3, 4, 5]));
+    assert_eq!((reds(&pairs[0].possible), reds(&pairs[0].impossible)), (vec![14, 15], vec![4, 5]));
     let whole = inflevel(dir.path(), true).unwrap();
-    assert_eq!(reds(&whole[0].possible).len(), 5);
-    write("gravity/a.gif,0,0,0,1,possible,gravity/b.gif,0,0,0,2,possible");
+    assert_eq!(reds(&whole[0].possible), [11, 12, 13, 14, 15]);
+    write_inflevel(dir.path(), [("a", 1, "possible"), ("b", 2, "possible")]);
     assert!(inflevel(dir.path(), false).unwrap_err().to_string().contains("line 2"));
-    write("gravity/a.gif,0,0,0,9,possible,gravity/b.gif,0,0,0,2,impossible");
-    let error = inflevel(dir.path(), false).unwrap()[0].possible.read(&every_frame()).unwrap_err().to_string();
-    assert!(error.contains("5 frames") && error.contains("frame 10"), "{error}");
+    // A list that starts behind the end: neither video of the pair is read, and the one that is too short is named.
+    write_inflevel(dir.path(), [("a", 9, "possible"), ("b", 2, "impossible")]);
+    let pair = inflevel(dir.path(), false).unwrap().remove(0);
+    for movie in [&pair.possible, &pair.impossible] {
+        let error = movie.read(&every_frame()).unwrap_err().to_string();
+        assert!(error.contains("a.gif") && error.contains("5 frames") && error.contains("frame 10"), "{error}");
+    }
+}
+
+#[test]
+fn both_videos_of_an_inflevel_pair_end_together_and_the_longer_one_begins_later() {
+    let dir = tempfile::tempdir().unwrap();
+    save_gif(&dir.path().join("gravity/a.gif"), &[1, 2, 3, 4, 5, 6, 7, 8]);
+    save_gif(&dir.path().join("gravity/b.gif"), &[11, 12, 13, 14, 15]);
+    let read = |ends: [usize; 2], priming| {
+        write_inflevel(dir.path(), [("a", ends[0], "possible"), ("b", ends[1], "impossible")]);
+        let pair = inflevel(dir.path(), priming).unwrap().remove(0);
+        (reds(&pair.possible), reds(&pair.impossible))
+    };
+    // Behind their primings a has six frames and b two: the first four of a's are left out.
+    assert_eq!(read([1, 2], false), (vec![7, 8], vec![14, 15]));
+    // The other way round: a has one, b four.
+    assert_eq!(read([6, 0], false), (vec![8], vec![15]));
+    // With their primings a has three more, wherever these end.
+    assert_eq!(read([1, 2], true), (vec![4, 5, 6, 7, 8], vec![11, 12, 13, 14, 15]));
+    // One frame in two, counted from where both begin.
+    write_inflevel(dir.path(), [("a", 1, "possible"), ("b", 0, "impossible")]);
+    let pair = inflevel(dir.path(), false).unwrap().remove(0);
+    let clip = pair.possible.read(&Protocol { step: 2, ..every_frame() }).unwrap();
+    assert_eq!((clip.frames, clip.frame(0).unwrap()[0], clip.frame(1).unwrap()[0]), (2, 5, 7));
 }

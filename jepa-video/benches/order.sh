@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# What V-JEPA learns of motion, from nothing: trains on the built-in clips (real images, synthetic motion), then fits the
+# attentive probe on features of the trained and the untrained encoder: on how a sprite moves and on what it is, and on the
+# same clips without the order of time (frames shuffled; one frame all along). What is still read off those needs no time.
+#
+#   jepa-video/benches/order.sh [OUT: folder of the run]; what is given behind is passed on to the training
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out=${1:-runs}/order
+shift || true
+xtask=${XTASK:-cargo xtask}
+$xtask train v-jepa --preset small --no-probes --out "$out" "$@"
+for data in builtin:law shuffled:builtin:law still:builtin:law builtin:identity still:builtin:identity; do
+    echo "== $data"
+    $xtask probe "$out" --kind attentive --data "$data"
+done | tee "$out/order.txt"
