@@ -8,6 +8,7 @@
 //! | [`layouts`] | FlyingChairs, Sintel, KITTI 2015, folders of pairs, sequences, still pictures |
 //! | [`scenes`] | the built-in pairs: textured shapes that move |
 //! | [`pictures`](WithPictures) | pictures for the content branch beside pairs |
+//! | [`whole`](Whole) | both parts of a data set as one |
 //!
 //! A new layout is a file in `layouts`, a name in [`FORMATS`] and an arm in [`open`].
 
@@ -17,11 +18,13 @@ pub mod layouts;
 mod pair;
 mod pictures;
 pub mod scenes;
+mod whole;
 
 pub use flow::Flow;
 pub use pair::{FramePair, Truth};
 pub use pictures::WithPictures;
 pub use scenes::Scenes;
+pub use whole::Whole;
 
 use std::path::Path;
 
@@ -98,7 +101,7 @@ fn guess(spec: &DataSpec, path: &Path) -> Result<&'static str> {
     if chairs::is_here(path) {
         return Ok("flying-chairs");
     }
-    if !pairs::below(path)?.is_empty() {
+    if pairs::is_here(path)? {
         return Ok("pairs");
     }
     let listing = file::list(path)?;
@@ -107,8 +110,8 @@ fn guess(spec: &DataSpec, path: &Path) -> Result<&'static str> {
     }
     let problem = format!(
         "`{}` holds nothing that is known; looked for training/clean (Sintel), training/image_2 (KITTI 2015), \
-         *_img1.ppm (FlyingChairs), NAME_1 beside NAME_2 (pairs) and folders of frames (frames); still pictures are \
-         read as `images:PATH`",
+         *_img1.ppm (FlyingChairs), NAME_1 and NAME_2 without NAME_3 (pairs) and folders of frames (frames); still \
+         pictures are read as `images:PATH`",
         path.display(),
     );
     Err(Error::data(&spec.text, problem))

@@ -19,12 +19,15 @@ use jepa_core::train::Replicas;
 
 use crate::data::{Flow, FramePair};
 
-/// Most pairs that are looked at.
+/// Most pairs that are looked at; of more they are spread evenly, as scenes and renderings follow each other.
 const MOST: usize = 1000;
 /// Pairs that pictures are made of.
 const PICTURES: usize = 8;
-/// Pairs of one call.
+/// Most pairs of one call.
 const CHUNK: usize = 8;
+/// Most pixels of the first frames of one call, where that is more than one pair. A convolution lays nine copies of its
+/// input side by side: a call of the estimator holds about 1 kB for each of these pixels.
+const CALL_PIXELS: usize = 1 << 19;
 
 /// Whatever gives a flow to a pair of frames.
 pub trait Estimates: Sync {
@@ -77,7 +80,7 @@ pub fn evaluate(
 ) -> Result<Measured> {
     let mut scores: Vec<Scores> = vec![Scores::default(); estimators.len()];
     let (mut pictures, mut left_out, mut count) = (Vec::new(), 0, 0);
-    let indices: Vec<usize> = (0..source.len().min(MOST)).collect();
+    let indices = spread(source.len());
     for round in indices.chunks(CHUNK * workers.count()) {
         // Each worker reads and measures its own; scores are added up in order.
         let measured = workers.map(round.chunks(CHUNK).collect(), |indices: &[usize]| {
@@ -111,14 +114,27 @@ pub fn evaluate(
         return Err(Error::data(source.describe(), problem));
     }
     let rows = estimators.iter().zip(scores).map(|((name, _), scores)| Row { name: name.clone(), scores }).collect();
-    Ok(Measured { report: Report { data: source.describe(), pairs: count, left_out, rows }, pictures })
+    Ok(Measured {
+        report: Report { data: source.describe(), total: source.len(), pairs: count, left_out, rows },
+        pictures,
+    })
 }
 
-/// Flows of pairs of any sizes, one call for each run of one size.
+/// The pairs of `count` that are looked at.
+fn spread(count: usize) -> Vec<usize> {
+    let looked_at = count.min(MOST);
+    (0..looked_at).map(|at| at * count / looked_at).collect()
+}
+
+/// Flows of pairs of any sizes, one call for each run of one size, or as many as its pixels want ([`CALL_PIXELS`]).
 fn by_size(estimator: &dyn Estimates, pairs: &[FramePair]) -> Result<Vec<Flow>> {
     let size = |pair: &FramePair| (pair.first().width, pair.first().height);
     let mut flows = Vec::with_capacity(pairs.len());
-    for run in pairs.chunk_by(|a, b| size(a) == size(b)) {
+    let calls = pairs.chunk_by(|a, b| size(a) == size(b)).flat_map(|run| {
+        let pixels = run.first().map_or(1, |pair| size(pair).0 * size(pair).1);
+        run.chunks((CALL_PIXELS / pixels.max(1)).max(1))
+    });
+    for run in calls {
         let found = estimator.flows(run)?;
         let fits = found.len() == run.len()
             && found.iter().zip(run).all(|(flow, pair)| (flow.width(), flow.height()) == size(pair));
@@ -136,6 +152,8 @@ mod tests {
     use crate::data::Scenes;
     use crate::data::scenes::Label;
     use jepa_core::data::Split;
+    use jepa_core::picture::Picture;
+    use std::sync::Mutex;
 
     /// The truth itself.
     struct Oracle;
@@ -171,6 +189,44 @@ mod tests {
         }
     }
 
+    /// No motion, and what was asked for: pairs and pixels of each call.
+    #[derive(Default)]
+    struct Counted(Mutex<Vec<[usize; 2]>>);
+
+    impl Estimates for Counted {
+        fn flows(&self, pairs: &[FramePair]) -> Result<Vec<Flow>> {
+            let pixels: usize = pairs.iter().map(|pair| pair.first().width * pair.first().height).sum();
+            self.0.lock().unwrap().push([pairs.len(), pixels]);
+            NoMotion.flows(pairs)
+        }
+    }
+
+    #[test]
+    fn a_call_holds_many_small_pairs_and_few_large_ones() {
+        let pair = |width: usize, height: usize| {
+            let frame = Picture::new(width, height, 1, vec![0; width * height]).unwrap();
+            FramePair::new(frame.clone(), frame, None).unwrap()
+        };
+        // FlyingChairs, Sintel, one that is larger than a call, and the built-in scenes.
+        let sizes: Vec<(usize, usize)> = [[(512, 384); 3], [(1024, 436); 3], [(1200, 800); 3], [(96, 64); 3]].concat();
+        let pairs: Vec<FramePair> = sizes.iter().map(|(width, height)| pair(*width, *height)).collect();
+        let counted = Counted::default();
+        let flows = by_size(&counted, &pairs).unwrap();
+        assert_eq!(flows.iter().map(|flow| (flow.width(), flow.height())).collect::<Vec<_>>(), sizes);
+        let calls = counted.0.into_inner().unwrap();
+        assert!(calls.iter().all(|[pairs, pixels]| *pairs == 1 || *pixels <= CALL_PIXELS), "{calls:?}");
+        assert_eq!(calls.iter().map(|[pairs, _]| *pairs).collect::<Vec<_>>(), [2, 1, 1, 1, 1, 1, 1, 1, 3]);
+    }
+
+    #[test]
+    fn of_more_pairs_than_are_looked_at_some_are_of_every_part_of_the_data() {
+        assert_eq!((spread(0), spread(3)), (vec![], vec![0, 1, 2]));
+        let chosen = spread(2 * MOST + 82);
+        assert_eq!((chosen.len(), chosen[0]), (MOST, 0));
+        assert!(chosen.windows(2).all(|pair| [2, 3].contains(&(pair[1] - pair[0]))));
+        assert!(chosen.last().is_some_and(|last| 2 * MOST + 82 - last <= 3));
+    }
+
     #[test]
     fn the_truth_has_no_error_floors_have_some_and_workers_change_nothing() {
         let source = Few(Scenes::open(Split::Test, Label::Texture));
@@ -180,6 +236,9 @@ mod tests {
         let Measured { report, pictures } = run(1);
         assert_eq!(report, run(2).report);
         let errors = |row: usize| report.rows[row].scores.all();
+        assert_eq!((report.total, report.to_string().contains("evenly spread")), (12, false));
+        let part = Report { total: 2082, ..report.clone() }.to_string();
+        assert!(part.contains("of its 2082 pairs 12, evenly spread, were looked at"), "{part}");
         assert_eq!((report.pairs, pictures.len(), errors(0).epe, errors(0).f1), (12, PICTURES, 0.0, 0.0));
         assert!(errors(1).epe > 1.0 && errors(2).epe < errors(1).epe, "{report}");
         let (visible, occluded) = (report.rows[1].scores.visible().unwrap(), report.rows[1].scores.occluded().unwrap());

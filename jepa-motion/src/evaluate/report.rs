@@ -12,9 +12,11 @@ use super::Scores;
 pub struct Report {
     /// What was measured on, in words.
     pub data: String,
-    /// Pairs with a true flow.
+    /// Pairs of the data.
+    pub total: usize,
+    /// Pairs measured on, with a true flow.
     pub pairs: usize,
-    /// Pairs that could not be read or have none.
+    /// Pairs that were looked at and could not be read or have none.
     pub left_out: usize,
     /// Networks and floors.
     pub rows: Vec<Row>,
@@ -41,7 +43,7 @@ impl Report {
             })
         };
         json!({
-            "data": self.data, "pairs": self.pairs, "left_out": self.left_out,
+            "data": self.data, "total": self.total, "pairs": self.pairs, "left_out": self.left_out,
             "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
         })
     }
@@ -56,6 +58,10 @@ impl Serialize for Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "flow: {} pairs of {}", self.pairs, self.data)?;
+        let looked_at = self.pairs + self.left_out;
+        if looked_at < self.total {
+            write!(f, "; of its {} pairs {looked_at}, evenly spread, were looked at", self.total)?;
+        }
         if self.left_out > 0 {
             write!(f, "; {} left out, unreadable or without a true flow", self.left_out)?;
         }

@@ -1,14 +1,14 @@
 //! `probe --kind flow`: end-point errors of a run, of its untrained networks, and without any network.
 
 use burn::prelude::*;
-use jepa_core::data::{DataSpec, Split};
+use jepa_core::data::{DataSpec, Source, Split, part};
 use jepa_core::error::{Error, Result};
 use jepa_core::host;
 use jepa_core::plugin::{Evaluated, Evaluation, Networks, Rival};
 use jepa_core::train::{Replicas, default_replicas};
 
 use super::mc_jepa::McJepa;
-use crate::data::{self, FORMATS, Flow, FramePair};
+use crate::data::{self, FORMATS, Flow, FramePair, Whole};
 use crate::evaluate::{self, Estimates, MeanMotion, Measured, NoMotion};
 use crate::frames;
 use crate::network::{MotionBatch, MotionNetworks, Pictures};
@@ -25,7 +25,9 @@ pub(super) fn evaluation() -> Evaluation<McJepa> {
 
 fn run(networks: &Networks<McJepa>, beside: &[Rival<McJepa>], data: Option<&str>) -> Result<Evaluated> {
     let spec = DataSpec::parse(data.unwrap_or(&networks.config.data.source), FORMATS);
-    let source = data::open(&spec, Split::Test)?;
+    let runs = std::iter::once(networks).chain(beside.iter().map(|(_, other)| other));
+    let trained: Vec<DataSpec> = runs.map(|run| DataSpec::parse(&run.config.data.source, FORMATS)).collect();
+    let source = open(&spec, &trained)?;
     let eyes = |of: &'_ Networks<McJepa>, student| Eyes {
         networks: student,
         stride: of.variant.stride(),
@@ -41,6 +43,31 @@ fn run(networks: &Networks<McJepa>, beside: &[Rival<McJepa>], data: Option<&str>
     let workers = Replicas::new(default_replicas(&networks.engine))?;
     let Measured { report, pictures } = evaluate::evaluate(source.as_ref(), &all, &workers)?;
     Ok(Evaluated { text: report.to_string(), figures: report.figures(), files: pictures })
+}
+
+/// The test part of what `spec` names. Where that part would be a tenth held out of the whole, which no run here was
+/// `trained` on, both parts.
+fn open(spec: &DataSpec, trained: &[DataSpec]) -> Result<Box<dyn Source<Sample = FramePair>>> {
+    let test = data::open(spec, Split::Test);
+    if trained.iter().any(|other| overlap(spec, other)) {
+        return test;
+    }
+    match test {
+        Ok(test) if !test.describe().contains(part::RULE) => Ok(test),
+        Ok(test) => Ok(Box::new(Whole::new(data::open(spec, Split::Train)?, test))),
+        // Too few for a tenth of them.
+        Err(error) => data::open(spec, Split::Train).map_err(|_| error),
+    }
+}
+
+/// Whether two specifications name the same files, one the other's folder, or both what is built in, whatever the format.
+fn overlap(a: &DataSpec, b: &DataSpec) -> bool {
+    let (Some(a), Some(b)) = (&a.path, &b.path) else { return a.path == b.path };
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a.starts_with(&b) || b.starts_with(&a),
+        // A run that was trained elsewhere: its folder is known by its name alone.
+        _ => a.file_name() == b.file_name(),
+    }
 }
 
 /// Networks that look at pairs of frames of any size.
@@ -65,5 +92,31 @@ impl Estimates for Eyes<'_> {
             Flow::whole(columns, rows, vectors)?.resized(pair.first().width, pair.first().height)
         });
         flows.collect::<Result<_>>().map_err(|error| Error::Engine(format!("the networks gave no flow: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_known_again_under_other_formats_and_spellings() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().display().to_string();
+        for name in ["sintel/training", "kitti"] {
+            std::fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        for (a, b, expected) in [
+            (format!("sintel:{root}/sintel"), format!("sintel-clean:{root}/kitti/../sintel/"), true),
+            (format!("{root}/sintel"), format!("frames:{root}/sintel/training"), true),
+            (format!("{root}/sintel"), format!("{root}/kitti"), false),
+            (format!("{root}/sintel"), "data/sintel".to_owned(), true),
+            (format!("{root}/sintel"), "data/chairs".to_owned(), false),
+            (format!("{root}/sintel"), "builtin".to_owned(), false),
+            ("builtin".to_owned(), "builtin-shapes".to_owned(), true),
+        ] {
+            let [first, second] = [&a, &b].map(|text| DataSpec::parse(text, FORMATS));
+            assert_eq!((overlap(&first, &second), overlap(&second, &first)), (expected, expected), "{a}, {b}");
+        }
     }
 }

@@ -245,7 +245,7 @@ impl Variant for McJepa {
         vec![flow::evaluation()]
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         let McJepaConfig { frames, views, content, encoder, flow, .. } = &self.config;
         let [rows, columns] = frames.size;
         let pixels = (rows * columns) as f64;

@@ -62,7 +62,7 @@ fn paper() -> RunConfig<McJepaConfig> {
             content: ContentConfig {
                 expander: vec![8192; 3],
                 invariance: VARIANCE,
-                pictures: Some("imagenet/train".into()),
+                pictures: Some("imagenet".into()),
                 each: 48,
             },
             encoder: PyramidConfig {

@@ -21,12 +21,16 @@ fn a_run_is_measured_beside_untrained_networks_and_no_motion_and_drawn() {
     let scenes = open(&DataSpec::parse("builtin", FORMATS), Split::Test).unwrap();
     let pairs = scratch.path().join("pairs");
     fs::create_dir(&pairs).unwrap();
-    for index in 0..20 {
-        let pair = scenes.read(index).unwrap();
-        fs::write(pairs.join(format!("{index:02}_1.ppm")), ppm::encode(pair.first())).unwrap();
-        fs::write(pairs.join(format!("{index:02}_2.ppm")), ppm::encode(pair.second())).unwrap();
-        let flow = &pair.truth().unwrap().flow;
-        fs::write(pairs.join(format!("{index:02}_flow.flo")), flo::encode(flow)).unwrap();
+    let elsewhere = scratch.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    for (folder, indices) in [(&pairs, 0..20), (&elsewhere, 20..32)] {
+        for index in indices {
+            let pair = scenes.read(index).unwrap();
+            fs::write(folder.join(format!("{index:02}_1.ppm")), ppm::encode(pair.first())).unwrap();
+            fs::write(folder.join(format!("{index:02}_2.ppm")), ppm::encode(pair.second())).unwrap();
+            let flow = &pair.truth().unwrap().flow;
+            fs::write(folder.join(format!("{index:02}_flow.flo")), flo::encode(flow)).unwrap();
+        }
     }
     let plugin = plugin::find("mc-jepa").unwrap();
     let out = scratch.path().join("run");
@@ -53,6 +57,14 @@ fn a_run_is_measured_beside_untrained_networks_and_no_motion_and_drawn() {
     assert!(epe(0) > 0.0 && epe(0) != epe(1) && epe(3) > epe(4), "{}", found.text);
     assert_eq!(found.files.len(), 2);
     assert!(found.files.iter().all(|(name, bytes)| name.ends_with(".png") && bytes.starts_with(b"\x89PNG")));
+
+    // The same pairs under another name are still those the run was trained on; of others none is held out.
+    let again = evaluate("flow", Some(pairs.display().to_string()), Vec::new()).unwrap();
+    assert_eq!(again.figures["rows"][0], rows[0]);
+    let others = evaluate("flow", Some(elsewhere.display().to_string()), Vec::new()).unwrap();
+    assert_eq!(others.figures["pairs"], 12);
+    assert_eq!(others.figures["total"], 12);
+    assert!(others.text.starts_with("flow: 12 pairs of both parts, 12 pairs in all"), "{}", others.text);
 
     // Frames without a flow cannot be measured on, and it is said.
     let bare = scratch.path().join("bare");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use jepa_core::data::{DataSpec, Source, Split};
+use jepa_core::data::{DataSpec, Source, Split, part};
 use jepa_core::picture::Picture;
 use jepa_motion::data::formats::{flo, kitti, ppm};
 use jepa_motion::data::{FORMATS, Flow, FramePair, open};
@@ -91,6 +91,7 @@ fn sintel_has_two_passes_whole_scenes_held_out_and_occlusion_in_white() {
     let [last, _] = both(dir.path(), "sintel-final");
     assert_eq!((clean.len(), last.len(), seen(&last.read(0).unwrap()).0), (22, 22, 101));
     assert!(clean.describe().contains("clean") && !clean.describe().contains("final"));
+    assert!(test.describe().contains(part::RULE), "{}", test.describe());
 }
 
 #[test]
@@ -150,6 +151,42 @@ fn pairs_sequences_and_stills_are_told_apart_by_what_a_folder_holds() {
     let [train, test] = both(stills.path(), "images");
     assert_eq!((train.len(), test.len(), train.classes()), (9, 1, &["cats".to_owned(), "dogs".to_owned()][..]));
     assert_eq!((seen(&train.read(8).unwrap()), train.label(8)), ((104, 104, Some(0.0)), Some(1)));
+}
+
+#[test]
+fn frames_that_are_numbered_on_are_a_sequence_however_they_are_named() {
+    // Without zeros before the number, with one frame missing, and named as FlyingChairs names its frames.
+    for (name, missing) in [("walk/frame_", 0), ("a/b/0_", 3), ("run_img", 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        for i in (1..=21u8).filter(|i| *i != missing) {
+            write(dir.path(), &format!("{name}{i}.ppm"), &ppm::encode(&frame(i)));
+        }
+        let [train, test] = both(dir.path(), "");
+        let frames = if missing == 0 { 21 } else { 20 };
+        assert_eq!(train.len() + test.len(), frames - 1, "{name}: {}", train.describe());
+        assert_eq!(seen(&test.read(test.len() - 1).unwrap()), (20, 21, None), "{name}");
+        // Asked for by name they are one pair, and the rest is not passed over in silence.
+        let spec = DataSpec::parse(&format!("pairs:{}", dir.path().display()), FORMATS);
+        let said = open(&spec, Split::Train).unwrap().describe();
+        assert!(said.contains(&format!("{} frames of no pair left out", frames - 2)), "{said}");
+    }
+}
+
+#[test]
+fn a_stray_third_frame_does_not_make_pairs_a_sequence() {
+    let dir = tempfile::tempdir().unwrap();
+    for i in 0..10u8 {
+        write(dir.path(), &format!("shot_{i}_1.png"), &png(i));
+        write(dir.path(), &format!("shot_{i}_2.png"), &png(i + 50));
+        write(dir.path(), &format!("shot_{i}_flow.png"), &kitti::encode(&flow(1.0)).unwrap());
+    }
+    let [train, test] = both(dir.path(), "");
+    assert_eq!((train.len(), test.len()), (9, 1));
+    assert!(train.describe().starts_with("folder of pairs") && !train.describe().contains("left out"));
+    write(dir.path(), "shot_7_3.png", &png(9));
+    let [train, _] = both(dir.path(), "");
+    assert_eq!((train.len(), seen(&train.read(4).unwrap())), (9, (4, 54, Some(1.0))));
+    assert!(train.describe().contains("1 frames of no pair left out"), "{}", train.describe());
 }
 
 #[test]

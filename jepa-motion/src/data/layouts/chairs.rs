@@ -13,10 +13,13 @@ const LISTS: [&str; 2] = ["FlyingChairs_train_val.txt", "chairs_split.txt"];
 /// Most bytes of the list.
 const MAX_LIST: u64 = 16 << 20;
 
-/// Whether a folder looks like it.
+/// Whether a folder looks like it: frames end in `_img1.ppm`, and none goes on to `_img3.ppm`.
 pub fn is_here(root: &Path) -> bool {
     let pairs = |folder: &Path| {
-        file::list(folder).is_ok_and(|listing| listing.files.iter().any(|f| file::name(f).ends_with("_img1.ppm")))
+        file::list(folder).is_ok_and(|listing| {
+            let has = |ending: &str| listing.files.iter().any(|f| file::name(f).ends_with(ending));
+            has("_img1.ppm") && !has("_img3.ppm")
+        })
     };
     pairs(root) || pairs(&root.join("data"))
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use jepa_core::data::{Split, file};
+use jepa_core::data::{Split, file, part};
 use jepa_core::error::{Error, Result};
 
 use super::frames::sequence;
@@ -47,7 +47,6 @@ pub fn open(root: &Path, passes: &[&str], split: Split) -> Result<PairSource> {
     if pairs.is_empty() {
         return Err(Error::data(spec, format!("no scene below `training/{pass}` has two frames")));
     }
-    let about =
-        format!("Sintel `{spec}`, {}, {} scenes; one scene in ten is held out", passes.join(" and "), names.len());
+    let about = format!("Sintel `{spec}`, {}, {} scenes; scenes {}", passes.join(" and "), names.len(), part::RULE);
     Ok(PairSource::new(about, pairs))
 }
