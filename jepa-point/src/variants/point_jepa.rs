@@ -204,7 +204,7 @@ impl Variant for PointJepa {
         weights::export(target, format)
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         let PointJepaConfig { encoder, predictor, groups, .. } = &self.config;
         let lengths: Vec<[f64; 2]> = (0..16)
             .filter_map(|i| self.blocks.draw(&mut Stream::new(0, Purpose::Probe, i, 1)).ok())

@@ -207,7 +207,7 @@ impl Variant for SJepa {
         Ok(preview::scene(&clip, first, self.tokens.segment))
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         let SJepaConfig { encoder, predictor, persons, .. } = &self.config;
         let (all, seen) = (self.tokens.count() as f64, self.masks.visible() as f64);
         let encode = |tokens| {

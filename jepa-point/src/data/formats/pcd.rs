@@ -9,8 +9,9 @@ use super::{Shape, lzf, text};
 /// Longest header.
 const MAX_HEADER: usize = 1 << 16;
 
-/// Reads a file as points, with normals where it has normal_x, normal_y and normal_z. In a file of several rows (HEIGHT
-/// above 1) points whose three coordinates are not numbers are places without a measurement and are left out.
+/// Reads a file as points, with normals where it has normal_x, normal_y and normal_z. Points whose three coordinates are
+/// not numbers are places without a measurement and are left out: PCL writes clouds that are not dense so, in one row
+/// (HEIGHT 1) as in several.
 pub(super) fn decode(bytes: &[u8]) -> Result<Shape, String> {
     let (header, body) = Header::read(bytes)?;
     let count = header.points;
@@ -71,11 +72,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Shape, String> {
             }));
         }
     }
-    if header.height > 1 {
-        rows.retain(|row| !row[..3].iter().all(|v| v.is_nan()));
-        if rows.is_empty() {
-            return Err(format!("none of its {count} points is a measurement"));
-        }
+    rows.retain(|row| !row[..3].iter().all(|v| v.is_nan()));
+    if count > 0 && rows.is_empty() {
+        return Err(format!("none of its {count} points is a measurement"));
     }
     let points = rows.iter().map(|&[x, y, z, ..]| [x, y, z]).collect();
     let normals = with_normals.then(|| rows.iter().map(|&[.., x, y, z]| [x, y, z]).collect());
@@ -143,7 +142,6 @@ struct Column {
 struct Header {
     fields: Vec<Field>,
     points: usize,
-    height: u64,
     data: Data,
 }
 
@@ -181,14 +179,13 @@ impl Header {
                         "binary_compressed" => Data::Compressed,
                         other => return Err(text::at(number)(format!("unknown encoding `{}`", other.escape_debug()))),
                     };
-                    let height = height.unwrap_or(1);
-                    let product = width.map(|width: u64| width.saturating_mul(height));
+                    let product = width.map(|width: u64| width.saturating_mul(height.unwrap_or(1)));
                     let points = points.or(product).ok_or("its header has neither POINTS nor WIDTH")?;
                     if let Some(product) = product.filter(|product| *product != points) {
                         return Err(format!("its header promises {points} points and WIDTH x HEIGHT of {product}"));
                     }
                     let points = usize::try_from(points).unwrap_or(usize::MAX);
-                    return Ok((Self { fields: fields(lists)?, points, height, data }, &bytes[at..]));
+                    return Ok((Self { fields: fields(lists)?, points, data }, &bytes[at..]));
                 }
                 _ => return Err(text::at(number)(format!("{} is not part of a PCD header", text::shown(key)))),
             }
@@ -311,19 +308,20 @@ mod tests {
     }
 
     #[test]
-    fn places_without_a_measurement_are_left_out_of_an_organised_cloud_only() {
-        let file = |width: u32, height: u32| {
-            format!(
-                "FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nWIDTH {width}\nHEIGHT {height}\nPOINTS 2\nDATA ascii\n\
-                 nan nan nan\n1 2 3\n"
-            )
-        };
-        let Shape::Points(cloud) = decode(file(1, 2).as_bytes()).unwrap() else { panic!() };
-        assert_eq!(cloud.points(), [[1.0, 2.0, 3.0]]);
-        assert!(decode(file(2, 1).as_bytes()).unwrap_err().contains("finite"));
-        let none = file(1, 2).replace("1 2 3", "nan nan NaN");
-        assert!(decode(none.as_bytes()).unwrap_err().contains("none of its 2 points"));
-        assert!(decode(file(1, 2).replace("1 2 3", "nan 2 3").as_bytes()).unwrap_err().contains("finite"));
+    fn places_without_a_measurement_are_left_out_and_half_a_measurement_is_refused_at_any_height() {
+        for (width, height) in [(1, 2), (2, 1)] {
+            let header = format!("FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nWIDTH {width}\nHEIGHT {height}\nPOINTS 2\n");
+            let ascii = |second: &str| (header.clone() + "DATA ascii\nnan nan nan\n" + second + "\n").into_bytes();
+            let mut binary = (header.clone() + "DATA binary\n").into_bytes();
+            binary.extend([f32::NAN, f32::NAN, f32::NAN, 1.0, 2.0, 3.0].iter().flat_map(|v| v.to_le_bytes()));
+            for bytes in [ascii("1 2 3"), binary] {
+                let Shape::Points(cloud) = decode(&bytes).unwrap() else { panic!("expected points") };
+                assert_eq!(cloud.points(), [[1.0, 2.0, 3.0]]);
+            }
+            let refused = |second: &str| decode(&ascii(second)).unwrap_err();
+            assert!(refused("nan nan NaN").contains("none of its 2 points"));
+            assert!(refused("nan 2 3").contains("finite"));
+        }
     }
 
     #[test]

@@ -52,12 +52,15 @@ fn read_vertices(
         return Err(format!("has the properties {}, expected x, y and z", names.join(", ")));
     };
     let nxyz = places(["nx", "ny", "nz"]);
+    let is_used = |at: &usize| xyz.contains(at) || nxyz.is_some_and(|nxyz| nxyz.contains(at));
+    let used: Vec<bool> = (0..element.properties.len()).map(|at| is_used(&at)).collect();
     let mut row = vec![0f64; element.properties.len()];
     for _ in 0..element.rows() {
-        for (value, property) in row.iter_mut().zip(&element.properties) {
-            match property.list {
-                None => *value = body.value(property.scalar)?,
-                Some(_) => body.skip(property)?,
+        for ((value, property), used) in row.iter_mut().zip(&element.properties).zip(&used) {
+            if *used {
+                *value = body.value(property.scalar)?;
+            } else {
+                body.skip(property)?;
             }
         }
         points.push(xyz.map(|at| row[at] as f32));
@@ -298,9 +301,13 @@ impl<'a> Body<'a> {
         Ok(length as usize)
     }
 
+    /// Passes over a property that is not used: its numbers need not be finite, as scalar fields of scanners are not.
     fn skip(&mut self, property: &Property) -> Result<(), String> {
         let Some(counter) = property.list else {
-            return self.value(property.scalar).map(drop);
+            return match self {
+                Self::Text(_) => text::skipped(self.word()?),
+                Self::Binary(..) => self.take(property.scalar.size()).map(drop),
+            };
         };
         let length = self.length(counter, property.scalar)?;
         match self {
@@ -406,6 +413,22 @@ mod tests {
         let Shape::Points(cloud) = decode(file.as_bytes()).unwrap() else { panic!("expected points") };
         assert_eq!(cloud.points(), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
         assert_eq!(cloud.normals().unwrap()[1], [0.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn what_is_not_used_need_not_be_finite_in_any_encoding() {
+        let header = "ply\nformat ENCODING 1.0\nelement vertex 2\nproperty float x\nproperty float scalar_C2C\n\
+                      property float y\nproperty float z\nend_header\n";
+        let ascii = |rows: &str| (header.replace("ENCODING", "ascii") + rows).into_bytes();
+        let values = [1.0, f32::NAN, 2.0, 3.0, 4.0, f32::NEG_INFINITY, 5.0, 6.0];
+        let mut binary = header.replace("ENCODING", "binary_little_endian").into_bytes();
+        binary.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        for bytes in [ascii("1 nan 2 3\n4 -inf 5 6\n"), ascii("1 -nan(ind) 2 3\n4 0.5 5 6\n"), binary] {
+            let Shape::Points(cloud) = decode(&bytes).unwrap() else { panic!("expected points") };
+            assert_eq!(cloud.points(), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        }
+        assert!(refusal(&ascii("1 1 nan 3\n4 0.5 5 6\n")).contains("`nan` is not a finite number"));
+        assert!(refusal(&ascii("1 far 2 3\n4 0.5 5 6\n")).contains("`far` is not a number"));
     }
 
     #[test]

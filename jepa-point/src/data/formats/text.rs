@@ -40,6 +40,16 @@ pub(super) fn number<F: std::str::FromStr + Copy + Into<f64>>(word: &[u8]) -> Re
     }
 }
 
+/// A number that is not used: it need not be finite. C libraries print NaN as `nan`, `-nan` and `-nan(ind)`.
+pub(super) fn skipped(word: &[u8]) -> Result<(), String> {
+    let name = word.split(|b| *b == b'(').next().unwrap_or(word);
+    let parsed = std::str::from_utf8(name).ok().and_then(|name| name.parse::<f64>().ok());
+    match parsed {
+        Some(value) if value.is_nan() || name == word => Ok(()),
+        _ => Err(format!("{} is not a number", shown(word))),
+    }
+}
+
 /// A whole number that is not negative.
 pub(super) fn whole(word: &[u8]) -> Result<u64, String> {
     let parsed = std::str::from_utf8(word).ok().and_then(|word| word.parse::<u64>().ok());
@@ -94,5 +104,15 @@ mod tests {
         assert!(number::<f32>(b"1,5").unwrap_err().contains("`1,5` is not a number"));
         assert!(number::<f64>(&[0xff; 99]).unwrap_err().len() < 300);
         assert!(whole(b"-1").is_err() && whole(b"1.0").is_err());
+    }
+
+    #[test]
+    fn what_is_skipped_is_any_number_and_nothing_else() {
+        for word in ["1", "-2.5e3", "nan", "NaN", "-nan", "-nan(ind)", "inf", "-Infinity", "1e999"] {
+            assert_eq!(skipped(word.as_bytes()), Ok(()), "{word}");
+        }
+        for word in ["one", "1,5", "1(2)", "(nan)", "nano", "\u{e9}"] {
+            assert!(skipped(word.as_bytes()).unwrap_err().contains("is not a number"), "{word}");
+        }
     }
 }
