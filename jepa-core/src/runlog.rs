@@ -161,6 +161,9 @@ pub struct RunInfo {
     pub state: RunState,
     /// The command that began it.
     pub command: Vec<String>,
+    /// The run or imported weights it began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
     /// Seconds since 1970 at the beginning.
     pub started: u64,
 }
@@ -294,6 +297,7 @@ mod tests {
             seed: 0,
             state: RunState::Running,
             command: vec![],
+            from: None,
             started: 0,
         }
     }

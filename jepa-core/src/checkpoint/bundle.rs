@@ -103,6 +103,7 @@ pub fn save(
 ) -> Result<PathBuf> {
     let scratch = folder.join(format!(".tmp-{}", folder_name(step)));
     let place = folder.join(folder_name(step));
+    let aside = folder.join(format!(".tmp-old-{}", folder_name(step)));
     let write = || {
         storage.remove_folder(&scratch)?;
         storage.create_folder(&scratch)?;
@@ -118,9 +119,20 @@ pub fn save(
         };
         let manifest = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::Engine(e.to_string()))?;
         storage.write(&scratch.join("manifest.json"), &manifest)?;
-        // A checkpoint of this step can be there already, after a roll-back or a resume; it is no longer needed.
-        storage.remove_folder(&place)?;
-        storage.rename(&scratch, &place)
+        // A checkpoint of this step can be there already, after a roll-back or a resume. It stays until the new one is
+        // in its place: it may be the only one.
+        if !place.exists() {
+            return storage.rename(&scratch, &place);
+        }
+        storage.remove_folder(&aside)?;
+        storage.rename(&place, &aside)?;
+        if let Err(error) = storage.rename(&scratch, &place) {
+            let _ = storage.rename(&aside, &place);
+            return Err(error);
+        }
+        // If this fails, the next process clears it away.
+        let _ = storage.remove_folder(&aside);
+        Ok(())
     };
     if let Err(error) = write() {
         // What is left of the attempt must not eat the space that the next one needs.
@@ -134,11 +146,21 @@ pub fn save(
     Ok(place)
 }
 
-/// Removes what a killed process left of an unfinished checkpoint.
+/// Clears away what a killed process left of an unfinished checkpoint. One that is whole, and was killed on the way to its
+/// place, is put there; of two the newer one.
 pub fn clear_scratch(storage: &dyn Storage, folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(".tmp-") {
-            storage.remove_folder(&entry.path())?;
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut left: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
+    left.retain(|name| name.starts_with(".tmp-"));
+    // `.tmp-step-..` before `.tmp-old-step-..`, which it was to replace.
+    left.sort_by(|a, b| b.cmp(a));
+    for name in left {
+        let (scratch, place) =
+            (folder.join(&name), folder.join(name.trim_start_matches(".tmp-").trim_start_matches("old-")));
+        if !place.exists() && verify(storage, &scratch).is_ok() {
+            storage.rename(&scratch, &place)?;
+        } else {
+            storage.remove_folder(&scratch)?;
         }
     }
     Ok(())
@@ -226,15 +248,17 @@ mod tests {
     use crate::checkpoint::Disk;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Lets the n-th operation fail; a failing write leaves half a file.
+    /// Lets the n-th operation fail, or all from then on; a failing write leaves half a file.
     struct Faulty {
         calls: AtomicUsize,
         fails_at: usize,
+        for_good: bool,
     }
 
     impl Faulty {
         fn check(&self, path: &Path) -> Result<()> {
-            if self.calls.fetch_add(1, Ordering::SeqCst) == self.fails_at {
+            let call = self.calls.fetch_add(1, Ordering::SeqCst);
+            if call == self.fails_at || (self.for_good && call > self.fails_at) {
                 return Err(Error::io("write", path)(std::io::Error::from(std::io::ErrorKind::StorageFull)));
             }
             Ok(())
@@ -281,7 +305,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             save(&Disk, folder.path(), "v", 1, &files(1), 2).unwrap();
             save(&Disk, folder.path(), "v", 2, &files(2), 2).unwrap();
-            let faulty = Faulty { calls: AtomicUsize::new(0), fails_at };
+            let faulty = Faulty { calls: AtomicUsize::new(0), fails_at, for_good: false };
             let result = save(&faulty, folder.path(), "v", 3, &files(3), 2);
             let loaded = load_latest(&Disk, folder.path()).unwrap();
             let step = loaded.file("student.safetensors").unwrap()[0];
@@ -297,6 +321,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_kill_while_the_only_checkpoint_is_written_anew_leaves_the_old_or_the_new_one() {
+        let mut seen = [false; 2];
+        for fails_at in 0..30 {
+            let folder = tempfile::tempdir().unwrap();
+            save(&Disk, folder.path(), "v", 3, &files(1), 1).unwrap();
+            // Whatever comes after is not done, tidying up included, as when the process is gone.
+            let dead = Faulty { calls: AtomicUsize::new(0), fails_at, for_good: true };
+            let ended = save(&dead, folder.path(), "v", 3, &files(2), 1).is_ok();
+            clear_scratch(&Disk, folder.path()).unwrap();
+            let found = load_latest(&Disk, folder.path()).unwrap().file("student.safetensors").unwrap()[0];
+            assert!(found == 2 || (found == 1 && !ended), "{found} after {fails_at} operations");
+            seen[found as usize - 1] = true;
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        }
+        assert_eq!(seen, [true; 2]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Foreign {
     pub tensors: Named,
     /// The `config.json` beside them, when there is one.
     pub config: Option<serde_json::Value>,
+    /// The `preprocessor_config.json` beside them, when there is one.
+    pub processor: Option<serde_json::Value>,
     /// The network asked for (`encoder`, `target_encoder`), when one was.
     pub network: Option<String>,
     /// Attention heads, which leave no trace in names and shapes, when they were given.
@@ -41,10 +43,12 @@ pub fn read_foreign(path: &Path, network: Option<&str>) -> Result<Foreign> {
     if tensors.is_empty() {
         return Err(Error::format(path, "holds no tensors"));
     }
+    let processor = path.join("preprocessor_config.json");
     Ok(Foreign {
         origin: path.display().to_string(),
         tensors,
         config,
+        processor: processor.is_file().then(|| read_json(&processor)).transpose()?,
         network: network.map(str::to_owned),
         heads: None,
     })

@@ -85,7 +85,9 @@ pub(super) fn train<V: Variant>(
             return Err(Error::config(out.display().to_string(), "holds imported weights, there is no run to resume"));
         }
         let mut config = RunConfig::<V::Config>::from_table(read_table(&out.join("config.toml"))?)?;
-        config.run.replicas = settings.replicas.or(config.run.replicas);
+        // As many as before, whatever this machine has: another number is another order of sums.
+        let before = (info.engine == request.engine.name).then_some(info.replicas);
+        config.run.replicas = settings.replicas.or(config.run.replicas).or(before);
         (out, info.preset, config)
     } else {
         let (preset, config) = resolve::<V>(plugin, settings)?;

@@ -67,6 +67,7 @@ fn write<V: Variant>(plugin: &Plugin, request: &ImportRequest, imported: Importe
         seed: 0,
         state: RunState::Imported,
         command: request.command.clone(),
+        from: None,
         started: runlog::now(),
     };
     let folder = runlog::RunFolder::create(&request.out, &text, &info)?;

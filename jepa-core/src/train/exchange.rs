@@ -14,7 +14,14 @@ pub struct Exchange {
 
 /// Says on drop that a replica is done, so that nobody waits for one that failed.
 #[derive(Debug)]
-pub(crate) struct Member(Exchange);
+pub(crate) struct Member(Option<Exchange>);
+
+impl Member {
+    /// Well so far: another guard watches over what follows.
+    pub(crate) fn stay(mut self) {
+        self.0 = None;
+    }
+}
 
 /// What a replica ends with when another one failed before it came to a meeting.
 pub(super) struct Abandoned;
@@ -46,7 +53,7 @@ impl Exchange {
 
     /// A guard that tells the others when this replica ends.
     pub(crate) fn member(&self) -> Member {
-        Member(self.clone())
+        Member(Some(self.clone()))
     }
 
     /// Replaces `values` by their sums over all replicas. Every replica must come with as many values; it waits for
@@ -85,7 +92,7 @@ impl Meeting {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        if let Some(shared) = &self.0.shared {
+        if let Some(shared) = self.0.as_ref().and_then(|place| place.shared.as_ref()) {
             shared.lock().gone = true;
             shared.changed.notify_all();
         }

@@ -140,11 +140,18 @@ impl Replicas {
         };
         let parts = if objective.needs_statistics() {
             // Two meetings: all forward passes, the terms on embeddings of all, all backward passes.
-            let members: Vec<_> = shards.iter().map(|shard| shard.step.exchange.member()).collect();
-            let shares = self.on_each(shards.iter().collect(), forward)?;
+            let shares = self.on_each(shards.iter().collect(), |shard| {
+                let member = shard.step.exchange.member();
+                let share = forward(shard)?;
+                member.stay();
+                Ok(share)
+            })?;
             let (shares, penalty, keys) = with_statistics(shares, objective, &learner.memory, step)?;
-            let mut parts = self.on_each(shares, backward)?;
-            drop(members);
+            let places: Vec<_> = shares.into_iter().zip(&shards).collect();
+            let mut parts = self.on_each(places, |(share, shard)| {
+                let _member = shard.step.exchange.member();
+                backward(share)
+            })?;
             if let Some(first) = parts.first_mut() {
                 first.terms.extend(penalty);
                 first.kept.observed.keys = keys;

@@ -1,6 +1,7 @@
 //! What surrounds the steps of a run: opening it, its data, its checkpoints, its figures, its end.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,7 +19,16 @@ use crate::nn::params::{self, Role};
 use crate::objective::Objective;
 use crate::plugin::{Batch, Draws, Variant};
 use crate::probe::{self, Frozen, Network, OnlineProbe};
-use crate::runlog::{Event, Observer, RunFolder, RunInfo, RunState, now};
+use crate::runlog::{self, Event, Observer, RunFolder, RunInfo, RunState, now};
+
+/// A learner that begins with the weights of another run or imported ones, the updates they have had, and what is missing.
+fn begin_with<V: Variant>(learner: Learner<V::Model>, from: &Path) -> Result<(Learner<V::Model>, u64, Option<String>)> {
+    let (_, bundle) = probe::open_run::<V>(from)?;
+    Ok(match learner.begin_with(&bundle)? {
+        (learner, true) => (learner, bundle.state()?.updates, None),
+        (learner, false) => (learner, 0, Some(format!("{} has no optimiser state: it begins anew", from.display()))),
+    })
+}
 
 /// A run on its way.
 pub(super) struct Run<'a, V: Variant> {
@@ -69,7 +79,7 @@ impl<'a, V: Variant> Run<'a, V> {
             quarantine: Quarantine::default(),
         };
 
-        let info = RunInfo {
+        let mut info = RunInfo {
             variant: id.to_owned(),
             preset: session.preset.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -78,23 +88,15 @@ impl<'a, V: Variant> Run<'a, V> {
             seed: config.run.seed,
             state: RunState::Running,
             command: session.command.clone(),
+            from: session.from.clone().filter(|_| !session.resume),
             started: now(),
         };
         let mut warnings = Vec::new();
         let mut resumed = None;
-        let begins_with = session.from.as_ref().filter(|_| !session.resume);
-        if let Some(from) = begins_with {
-            let (_, bundle) = probe::open_run::<V>(from)?;
-            let with_state;
-            (learner, with_state) = learner.begin_with(&bundle)?;
-            if with_state {
-                state.updates = bundle.state()?.updates;
-            } else {
-                warnings.push(format!("{} has no optimiser state: it begins anew", from.display()));
-            }
-        }
         let folder = if session.resume {
             let folder = RunFolder::resume(&session.out)?;
+            let RunInfo { command, from, started, .. } = runlog::read_info(&session.out)?;
+            info = RunInfo { command, from, started, ..info };
             checkpoint::clear_scratch(&Disk, &folder.checkpoints())?;
             match checkpoint::load_latest(&Disk, &folder.checkpoints()) {
                 Ok(bundle) => {
@@ -116,9 +118,19 @@ impl<'a, V: Variant> Run<'a, V> {
                 Err(error) => return Err(error),
             }
             folder.set_info(&info)?;
-            folder
+            Some(folder)
         } else {
-            RunFolder::create(&session.out, &config.to_toml()?, &info)?
+            None
+        };
+        let begins_with = info.from.clone().filter(|_| resumed.is_none());
+        if let Some(from) = &begins_with {
+            let warning;
+            (learner, state.updates, warning) = begin_with::<V>(learner, from)?;
+            warnings.extend(warning);
+        }
+        let folder = match folder {
+            Some(folder) => folder,
+            None => RunFolder::create(&session.out, &config.to_toml()?, &info)?,
         };
 
         let mut run = Self {
@@ -229,32 +241,33 @@ impl<'a, V: Variant> Run<'a, V> {
         }
     }
 
-    /// Collapse figures of the target encoder on the first samples, and an alarm.
+    /// Collapse figures of the target encoder on a fixed draw of samples, and an alarm.
     pub(super) fn diagnose(&mut self, step: u64) -> Result<()> {
         let every = self.config.run.diagnose_every;
         if every == 0 || !(step == 1 || step.is_multiple_of(every) || step == self.config.run.steps) {
             return Ok(());
         }
         self.show(step);
-        let samples = probe::readable(self.source.as_ref(), 256);
-        if samples.len() < 2 {
+        let learner = self.learner()?;
+        let distance =
+            learner.target.as_ref().map(|target| distance_to(target, learner.student.target())).transpose()?;
+        let encoder = learner.encoder();
+        let mut encoders = vec![&encoder];
+        if self.untrained_figures.is_none() {
+            encoders.push(self.untrained.target());
+        }
+        let (variant, source, device) = (&*self.variant, self.source.as_ref(), &self.session.engine.device);
+        let Some(tokens) = self.replicas.with_all(|| probe::sampled_tokens::<V>(variant, source, &encoders, device))?
+        else {
             if step == 1 {
                 self.warn("no collapse figures: they need at least two readable samples".to_owned());
             }
             return Ok(());
-        }
-        let batch = self.variant.clean(&samples, 0)?;
-        let of = |run: &Self, encoder: &<V::Model as Jepa>::Target| -> Result<Option<Diagnostics>> {
-            let device = &run.session.engine.device;
-            run.replicas.with_all(|| Diagnostics::of(V::Model::features(encoder, &batch, device)))
         };
-        if self.untrained_figures.is_none() {
-            self.untrained_figures = of(self, self.untrained.target())?;
-        }
-        let learner = self.learner()?;
-        let distance =
-            learner.target.as_ref().map(|target| distance_to(target, learner.student.target())).transpose()?;
-        let Some((figures, untrained)) = of(self, &learner.encoder())?.zip(self.untrained_figures) else {
+        let mut found = tokens.into_iter().map(Diagnostics::of).collect::<Result<Vec<_>>>()?.into_iter();
+        let now = found.next().flatten();
+        self.untrained_figures = self.untrained_figures.or_else(|| found.next().flatten());
+        let Some((figures, untrained)) = now.zip(self.untrained_figures) else {
             self.warn("the embeddings are not finite: lower schedule.lr, or set optimizer.clip_norm".to_owned());
             return Ok(());
         };
@@ -325,7 +338,13 @@ impl<'a, V: Variant> Run<'a, V> {
         let bundle = checkpoint::take_back(&Disk, &self.folder.checkpoints(), suspect)?;
         let (learner, state) = match &bundle {
             Some(bundle) => (fresh.restore(bundle)?, bundle.state()?),
-            None => (fresh, State { step: 0, updates: 0, ..self.state.clone() }),
+            None => {
+                let (learner, updates, _) = match &self.info.from {
+                    Some(from) => begin_with::<V>(fresh, from)?,
+                    None => (fresh, 0, None),
+                };
+                (learner, State { step: 0, updates, ..self.state.clone() })
+            }
         };
         self.restore_online(bundle.as_ref())?;
         self.learner = Some(learner);
@@ -352,7 +371,9 @@ impl<'a, V: Variant> Run<'a, V> {
         };
         let encoders =
             [(probe::TRAINED, frozen(trained)?), (probe::UNTRAINED, frozen(self.untrained.target().valid())?)];
-        let table = probe::compare(&encoders, &self.config.data.source, &self.config.probe)?;
+        // What was trained is sound whatever its labels are like.
+        let table = probe::compare(&encoders, &self.config.data.source, &self.config.probe)
+            .unwrap_or_else(|error| probe::ProbeTable { note: Some(error.to_string()), ..Default::default() });
         self.say(Event::Probes { step: self.state.step, table: table.clone() });
         Ok(table)
     }

@@ -88,6 +88,7 @@ mod tests {
             seed: 0,
             state: RunState::Finished,
             command: vec![],
+            from: None,
             started: 1,
         };
         drop(runlog::RunFolder::create(&from, "x = 1", &info).unwrap());

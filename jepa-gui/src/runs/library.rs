@@ -203,6 +203,7 @@ mod tests {
             seed: 0,
             state,
             command: vec![],
+            from: None,
             started,
         }
     }

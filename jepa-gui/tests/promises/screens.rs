@@ -24,6 +24,7 @@ fn finished_run(folder: &Path, name: &str, steps: u64) -> PathBuf {
         seed: 0,
         state: RunState::Interrupted,
         command: vec!["cargo".into(), "xtask".into(), "train".into()],
+        from: None,
         started: 1_700_000_000,
     };
     let mut run = RunFolder::create(&path, config, &info).unwrap();

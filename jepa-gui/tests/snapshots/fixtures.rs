@@ -30,6 +30,7 @@ fn info(variant: &str, state: RunState, days: u64) -> RunInfo {
         seed: 0,
         state,
         command: ["cargo", "xtask", "train", variant, "--preset", "tiny"].map(str::to_owned).to_vec(),
+        from: None,
         started: runlog::now() - days * DAY - DAY / 2,
     }
 }

@@ -53,6 +53,7 @@ mod tests {
             seed: 0,
             state: RunState::Finished,
             command: vec![],
+            from: None,
             started: 0,
         };
         RunSummary {
