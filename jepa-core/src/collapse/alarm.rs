@@ -120,6 +120,11 @@ impl std::fmt::Display for Alarm {
     }
 }
 
+/// Terms that pull embeddings together and nothing else: least when all are one.
+fn is_closeness(term: &RegulariserConfig) -> bool {
+    matches!(term, RegulariserConfig::Invariance(_) | RegulariserConfig::TimeSimilarity(_))
+}
+
 impl Circumstances {
     /// Terms of the lowest level, whose features are diagnosed.
     fn terms(&self, which: impl Fn(&RegulariserConfig) -> bool) -> Vec<&'static str> {
@@ -130,12 +135,12 @@ impl Circumstances {
 
     /// Terms under which a constant is expensive.
     fn against_a_point(&self) -> Vec<&'static str> {
-        self.terms(|term| !matches!(term, RegulariserConfig::Covariance(_) | RegulariserConfig::Invariance(_)))
+        self.terms(|term| !is_closeness(term) && !matches!(term, RegulariserConfig::Covariance(_)))
     }
 
     /// Terms under which dimensions that repeat each other are expensive.
     fn against_repetition(&self) -> Vec<&'static str> {
-        self.terms(|term| !matches!(term, RegulariserConfig::Variance(_) | RegulariserConfig::Invariance(_)))
+        self.terms(|term| !is_closeness(term) && !matches!(term, RegulariserConfig::Variance(_)))
     }
 
     /// A tool that is switched off, where one is.
@@ -214,7 +219,7 @@ impl Circumstances {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collapse::{Covariance, Variance};
+    use crate::collapse::{Covariance, TimeSimilarity, Variance};
     use crate::jepa::Role;
     use crate::objective::WeightedRegulariser;
 
@@ -257,5 +262,8 @@ mod tests {
         assert!(cause(TargetSource::Shared, 0.996, vec![variance]).contains("(variance) are weak"));
         let covariance = RegulariserConfig::Covariance(Covariance::default());
         assert!(cause(TargetSource::Shared, 0.996, vec![covariance]).contains("carry a gradient"));
+        // Least of all for a constant.
+        let similar = RegulariserConfig::TimeSimilarity(TimeSimilarity {});
+        assert!(cause(TargetSource::Shared, 0.996, vec![similar]).contains("carry a gradient"));
     }
 }

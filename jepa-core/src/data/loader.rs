@@ -134,7 +134,8 @@ impl<B: Send + 'static> Loader<B> {
             seed: config.seed,
             size: config.batch,
             last: config.last,
-            ahead: 2 * config.threads as u64 + 1,
+            // Every thread at work on one, and two that wait: large batches fill memory otherwise.
+            ahead: config.threads as u64 + 2,
             bad_limit: (config.max_bad_fraction * source.len() as f64).floor() as usize,
             bad_fraction: config.max_bad_fraction,
         });

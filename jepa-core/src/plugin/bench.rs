@@ -131,7 +131,7 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &BenchRequest) -> Result
         batch: config.run.batch,
         parameters,
         train_rate: config.run.batch as f64 / step_median,
-        gflops: variant.flops() * config.run.batch as f64 / step_median / 1e9,
+        gflops: variant.flops(config.run.batch) * config.run.batch as f64 / step_median / 1e9,
         step_seconds,
         step_median,
         feature_rate: median(&rates),

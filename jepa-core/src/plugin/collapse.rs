@@ -14,13 +14,11 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Batch as _, Forward, Jepa, Role, Step};
 use crate::nn::normalise;
-use crate::probe::{Frozen, readable};
+use crate::probe::{Frozen, chosen, sampled_tokens};
 use crate::train::{Schedule, default_replicas};
 
 /// Clean samples that are pooled.
 const SAMPLES: usize = 1024;
-/// Clean samples whose tokens are looked at, as during training.
-const WITH_TOKENS: usize = 256;
 /// Samples that are masked several times.
 const IMAGES: usize = 100;
 /// Masks of each.
@@ -48,15 +46,14 @@ fn run<V: Variant>(networks: &Networks<V>, beside: &[Rival<V>], data: Option<&st
     let spec = DataSpec::parse(data.unwrap_or(&config.data.source), V::FORMATS);
     let source = networks.variant.open(&spec, Split::Train)?;
     let (source, device) = (source.as_ref(), &networks.engine.device);
-    let tokens = readable(source, WITH_TOKENS);
-    if tokens.len() < 2 {
-        let spec = data.unwrap_or(&config.data.source);
-        return Err(Error::data(spec, "collapse figures need two readable samples"));
-    }
-    let batch = networks.variant.clean(&tokens, 0)?;
+    // One encoder at a time: the tokens of three need not fit into memory together.
     let figures = |encoder: &Encoder<V>| {
-        Diagnostics::of(V::Model::features(encoder, &batch, device))?
-            .ok_or_else(|| Error::Engine("the embeddings are not finite".into()))
+        let tokens = sampled_tokens::<V>(&networks.variant, source, &[encoder], device)?.and_then(|mut all| all.pop());
+        let tokens = tokens.ok_or_else(|| {
+            let spec = data.unwrap_or(&config.data.source);
+            Error::data(spec, "collapse figures need two readable samples")
+        })?;
+        Diagnostics::of(tokens)?.ok_or_else(|| Error::Engine("the embeddings are not finite".into()))
     };
     let student = networks.student.target();
     let contexts = Contexts::of(networks, source)?;
@@ -124,7 +121,8 @@ impl Contexts {
         let [mut student, mut untrained] = [(); 2].map(|()| vec![Some(Vec::new()); MASKS]);
         let (mut images, mut predicted, mut targets) = (0, 0.0, 0.0);
         for mask in 0..MASKS {
-            let mut samples = readable(source, IMAGES);
+            let places = chosen(source.len(), IMAGES).into_iter();
+            let mut samples: Vec<V::Sample> = places.filter_map(|place| source.read(place).ok()).collect();
             images = samples.len();
             for first in (0..images).step_by(BATCH) {
                 let rest = samples.split_off(BATCH.min(samples.len()));

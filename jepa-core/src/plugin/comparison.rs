@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{NumbersLine, ProbeKind, ProbeLine, Variant};
 use crate::data::Source;
-use crate::error::Result;
-use crate::probe::{self, Features, Frozen, LinearProbe, PartScores, ProbeConfig, Scaling, Spread};
+use crate::error::{Error, Result};
+use crate::probe::{self, AttentiveProbe, Features, Frozen, LinearProbe, PartScores, ProbeConfig, Scaling, Spread};
 
 /// What is compared.
 pub(super) struct Comparison<V: Variant> {
@@ -120,9 +120,20 @@ impl<V: Variant> Comparison<V> {
         match kind {
             ProbeKind::Knn => lines.push(ProbeLine::of(probe::knn_accuracy(bank, queries, config)?)),
             ProbeKind::LowShot => {
+                let mut problem = None;
                 for &shots in &config.shots {
-                    let spread = probe::few_a_class(bank, queries, shots, config)?;
-                    lines.push(ProbeLine { shots: Some(shots), ..ProbeLine::spread(spread) });
+                    match probe::few_a_class(bank, queries, shots, config) {
+                        Ok(spread) => lines.push(ProbeLine { shots: Some(shots), ..ProbeLine::spread(spread) }),
+                        // The other numbers of labels have their figures all the same.
+                        Err(error @ Error::Config { .. }) => {
+                            tracing::warn!("left out: {error}");
+                            problem = Some(error);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                if let Some(problem) = problem.filter(|_| lines.is_empty() && config.shares.is_empty()) {
+                    return Err(problem);
                 }
                 for &share in &config.shares {
                     let spread = probe::share_of_all(bank, queries, share, config)?;
@@ -153,9 +164,10 @@ impl<V: Variant> Comparison<V> {
         let ProbeConfig { max_train, max_test, layers: usual, .. } = self.config;
         let (mut rows, mut counts) = (Vec::new(), [0; 2]);
         for (name, frozen) in &mut self.encoders {
-            let mut best = (f64::NEG_INFINITY, ProbeLine::default());
+            let mut best: Option<(f64, ProbeLine)> = None;
             let several = frozen.depth(train)?.min(LAYERS);
-            for layers in [1, several] {
+            let ways = if several > 1 { vec![1, several] } else { vec![1] };
+            for layers in ways {
                 frozen.read_layers(layers);
                 let (bank, queries) = (frozen.features(train, max_train)?, frozen.features(test, max_test)?);
                 counts = [bank.len(), queries.len()];
@@ -163,15 +175,17 @@ impl<V: Variant> Comparison<V> {
                 for (scaling, scaled) in [(Scaling::Each, ", standardised"), (Scaling::All, "")] {
                     let linear = LinearProbe::fit_scaled(&bank, scaling)?;
                     let line = ProbeLine::of(linear.accuracy(&queries)?).named(name);
-                    let held_out = linear.held_out.unwrap_or(0.0);
-                    if held_out > best.0 {
-                        best = (held_out, ProbeLine { way: Some("best on held-out labels".into()), ..line.clone() });
+                    if let Some(held_out) = linear.held_out
+                        && best.as_ref().is_none_or(|(accuracy, _)| held_out > *accuracy)
+                    {
+                        let way = Some("best on held-out labels".into());
+                        best = Some((held_out, ProbeLine { way, ..line.clone() }));
                     }
                     rows.push(ProbeLine { way: Some(format!("{blocks}{scaled}")), ..line });
                 }
             }
             frozen.read_layers(usual);
-            rows.push(best.1);
+            rows.extend(best.map(|(_, line)| line));
         }
         Ok(Figures::classes(counts, rows))
     }
@@ -182,9 +196,18 @@ impl<V: Variant> Comparison<V> {
         let config = &self.config.attentive;
         for (name, frozen) in &self.encoders {
             let bank = frozen.token_table(train, config.max_train.min(self.config.max_train))?;
-            let queries = frozen.token_table(test, self.config.max_test)?;
-            counts = [bank.rows.len(), queries.rows.len()];
-            let accuracy = probe::attentive_accuracy(&bank, &queries, config, frozen.replicas())?;
+            let head = AttentiveProbe::fit(&bank, config, frozen.replicas())?;
+            let (mut right, mut scored) = (0.0, 0);
+            frozen.each_token_table(test, self.config.max_test, |queries| {
+                right += head.accuracy(queries)? * queries.rows.len() as f64;
+                scored += queries.rows.len();
+                Ok(())
+            })?;
+            if scored == 0 {
+                return Err(Error::data(test.describe(), "none of its samples can be read"));
+            }
+            counts = [bank.rows.len(), scored];
+            let accuracy = right / scored as f64;
             rows.push(ProbeLine::of(accuracy).named(name));
         }
         Ok(Figures::classes(counts, rows))

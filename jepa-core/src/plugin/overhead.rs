@@ -21,7 +21,7 @@ use crate::train::{Learner, Rates, Replicas, default_replicas};
 /// What `bench --overhead` is asked to do.
 #[derive(Debug, Clone)]
 pub struct OverheadRequest {
-    /// The configuration; its regularisers and its target source are left aside.
+    /// The configuration; its regularisers are left aside, where it has a distance, and so is its target source.
     pub settings: Settings,
     /// Pairs of timed steps for each tool.
     pub rounds: usize,
@@ -223,7 +223,12 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
     let replicas = Replicas::new(count)?;
     let mut bench = Bench::<V> { replicas, engine, learner: Some(learner), batches, number: 0, seed };
 
-    let plain = ObjectiveConfig { regularisers: Vec::new(), ..config.objective.clone() };
+    // Methods without a distance learn by their terms alone: those stay, and tools are put beside them.
+    let own = match config.objective.distance {
+        DistanceConfig::None => config.objective.regularisers.clone(),
+        _ => Vec::new(),
+    };
+    let plain = ObjectiveConfig { regularisers: own, ..config.objective.clone() };
     let without = Objective::new(&plain)?;
     // The first steps meet cold memory.
     for _ in 0..2 {
@@ -232,10 +237,11 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
     let mut lines = Vec::new();
     for tool in tools {
         let distance = tool.distance.unwrap_or(plain.distance);
-        let with = ObjectiveConfig { distance, regularisers: tool.regularisers, ..plain.clone() };
+        let on = tool.regularisers.first().filter(|_| tool.regularisers.len() == 1).map(|r| r.on.name());
+        let regularisers = [&plain.regularisers[..], &tool.regularisers].concat();
+        let with = ObjectiveConfig { distance, regularisers, ..plain.clone() };
         bench.fill_queues(&with, width);
         let objective = Objective::new(&with)?;
-        let on = with.regularisers.first().filter(|_| with.regularisers.len() == 1).map(|r| r.on.name());
         let mut times: [Vec<[Option<f64>; 2]>; 2] = Default::default();
         for round in 0..request.rounds {
             // Who goes first changes, so that a drift of the machine favours nobody.

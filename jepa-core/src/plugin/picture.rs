@@ -100,7 +100,7 @@ pub(super) fn check<V: Variant>(plugin: &Plugin, settings: &Settings) -> Result<
     let variant = V::new(&config.model)?;
     Objective::new(&config.objective)?;
     Schedule::new(&config.schedule, config.run.steps)?;
-    Ok(Checked { preset, config: config.to_toml()?, flops: variant.flops() * config.run.batch as f64 })
+    Ok(Checked { preset, config: config.to_toml()?, flops: variant.flops(config.run.batch) * config.run.batch as f64 })
 }
 
 pub(super) fn preview<V: Variant>(plugin: &Plugin, request: &PreviewRequest) -> Result<DataPreview> {

@@ -154,9 +154,9 @@ pub struct EmbedRequest {
 }
 
 pub(super) fn run_probe<V: Variant>(request: &ProbeRequest) -> Result<Vec<ProbeReport>> {
-    let (stored, _) = probe::open_run::<V>(&request.path)?;
+    let (stored, bundle) = probe::open_run::<V>(&request.path)?;
     let config = with_assignments(&stored, &request.assignments)?;
-    let trained = Frozen::<V>::open(&request.path, request.engine.clone())?.reading(config.pool, config.layers);
+    let trained = Frozen::<V>::of_bundle(&stored, &bundle, &config, request.engine.clone())?;
     let workers = trained.workers();
     let data = request.data.as_ref().unwrap_or(&stored.data.source);
     let (train, test) = (trained.open_data(data, Split::Train)?, trained.open_data(data, Split::Test)?);

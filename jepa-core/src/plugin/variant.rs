@@ -267,8 +267,8 @@ pub trait Variant: Sized + Send + Sync + 'static {
     }
 
     /// Floating-point operations of one training step a sample, two a multiplication with addition, for lengths as
-    /// they are on average; 0 when unknown.
-    fn flops(&self) -> f64 {
+    /// they are on average in batches of this size; 0 when unknown.
+    fn flops(&self, _batch: usize) -> f64 {
         0.0
     }
 }

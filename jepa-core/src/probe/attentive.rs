@@ -159,6 +159,26 @@ fn train(
     Ok(head)
 }
 
+/// A trained attentive probe.
+#[derive(Debug, Clone)]
+pub struct AttentiveProbe {
+    head: AttentiveClassifier,
+}
+
+impl AttentiveProbe {
+    /// Share of the samples of a table whose class has the highest score.
+    pub fn accuracy(&self, table: &TokenTable) -> Result<f64> {
+        let rows: Vec<usize> = (0..table.rows.len()).collect();
+        accuracy(&self.head, table, &rows, &table.rows.known_labels()?)
+    }
+
+    /// The best of a grid of heads, which share `workers`, on held-out samples of `bank`.
+    pub fn fit(bank: &TokenTable, config: &AttentiveConfig, workers: &Replicas) -> Result<Self> {
+        let head = fit(bank, config, workers)?;
+        Ok(Self { head })
+    }
+}
+
 /// Test accuracy of the attentive probe. The heads of the grid share `workers`.
 pub fn attentive_accuracy(
     bank: &TokenTable,
@@ -166,6 +186,10 @@ pub fn attentive_accuracy(
     config: &AttentiveConfig,
     workers: &Replicas,
 ) -> Result<f64> {
+    AttentiveProbe::fit(bank, config, workers)?.accuracy(queries)
+}
+
+fn fit(bank: &TokenTable, config: &AttentiveConfig, workers: &Replicas) -> Result<AttentiveClassifier> {
     let labels = bank.rows.known_labels()?;
     let classes = labels.iter().max().map_or(0, |m| *m as usize + 1).max(bank.rows.classes.len());
     let mut seen = vec![0usize; classes];
@@ -186,9 +210,7 @@ pub fn attentive_accuracy(
     })?;
     // The first of equally good ones, so that the choice does not depend on the number of workers.
     let best = trained.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
-    let (_, head) = best.ok_or_else(|| Error::Engine("no head was trained".into()))?;
-    let rows: Vec<usize> = (0..queries.rows.len()).collect();
-    accuracy(&head, queries, &rows, &queries.rows.known_labels()?)
+    best.map(|(_, head)| head).ok_or_else(|| Error::Engine("no head was trained".into()))
 }
 
 #[cfg(test)]

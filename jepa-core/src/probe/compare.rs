@@ -32,7 +32,7 @@ pub struct ProbeRow {
 }
 
 /// Learned features beside their floors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProbeTable {
     /// Labelled training samples.
     pub train: usize,
@@ -106,7 +106,7 @@ pub fn floors<V: Variant>(
 
 /// k-NN and linear probes of encoders, of which there is one at least, beside the floors that need none.
 pub fn compare<V: Variant>(encoders: &[(&str, Frozen<V>)], spec: &str, config: &ProbeConfig) -> Result<ProbeTable> {
-    let mut table = ProbeTable { train: 0, test: 0, classes: 0, rows: Vec::new(), note: None };
+    let mut table = ProbeTable::default();
     let Some((_, first)) = encoders.first() else { return Ok(table) };
     let sources =
         first.open_data(spec, Split::Train).and_then(|train| Ok([train, first.open_data(spec, Split::Test)?]));

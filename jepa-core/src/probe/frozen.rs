@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use burn::prelude::*;
 
-use super::{Features, Network, Pool, TokenTable};
-use crate::checkpoint::{self, Disk};
+use super::{Features, Network, Pool, ProbeConfig, TokenTable};
+use crate::checkpoint::{self, Bundle, Disk};
 use crate::data::{DataSpec, Source, Split};
 use crate::device::Engine;
 use crate::error::{Error, Result};
@@ -18,6 +18,8 @@ use crate::random::{Draw as _, Purpose, Stream};
 use crate::train::config::{RunConfig, read_table};
 use crate::train::{Replicas, default_replicas};
 
+/// Most bytes of tokens that are kept for the attentive probe.
+const TOKENS: usize = 32 << 30;
 /// Samples a forward pass of one worker.
 const CHUNK: usize = 32;
 
@@ -36,11 +38,21 @@ pub struct Frozen<V: Variant> {
 }
 
 impl<V: Variant> Frozen<V> {
-    /// Opens a run folder, an imported folder, or one checkpoint of a run.
+    /// Opens a run folder, an imported folder, or one checkpoint of a run, and reads it as its configuration says.
     pub fn open(path: &Path, engine: Engine) -> Result<Self> {
         let (config, bundle) = open_run::<V>(path)?;
+        Self::of_bundle(&config, &bundle, &config.probe, engine)
+    }
+
+    /// The encoder of a checkpoint, read as `probe` says.
+    pub(crate) fn of_bundle(
+        config: &RunConfig<V::Config>,
+        bundle: &Bundle,
+        probe: &ProbeConfig,
+        engine: Engine,
+    ) -> Result<Self> {
         let variant = V::new(&config.model)?;
-        let name = match config.probe.network {
+        let name = match probe.network {
             Network::Target => "target.safetensors",
             Network::Student => "student.safetensors",
         };
@@ -49,13 +61,12 @@ impl<V: Variant> Frozen<V> {
         let origin = place.display().to_string();
         // A fresh plain module gives the shapes; its weights are replaced at once.
         let model = variant.model(0, &engine.device);
-        let encoder = match config.probe.network {
+        let encoder = match probe.network {
             Network::Target => checkpoint::apply(model.target().valid(), &tensors, &origin)?,
             Network::Student => checkpoint::apply(model, &tensors, &origin)?.target().valid(),
         };
         let workers = default_replicas(&engine);
-        Ok(Self::from_parts(Arc::new(variant), encoder, engine, workers)?
-            .reading(config.probe.pool, config.probe.layers))
+        Ok(Self::from_parts(Arc::new(variant), encoder, engine, workers)?.reading(probe.pool, probe.layers))
     }
 
     /// An encoder from memory.
@@ -156,20 +167,55 @@ impl<V: Variant> Frozen<V> {
         Ok((dims, values))
     }
 
-    /// Pooled features of the first `limit` samples of a source that can be read.
+    /// Pooled features of at most `limit` samples of a source, a fixed draw, those that can be read.
     pub fn features(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<Features> {
         self.collect_one(source, limit, |samples| self.pooled(samples))
     }
 
-    /// All tokens of the first `limit` samples of a source that can be read.
+    /// All tokens of at most `limit` samples of a source, a fixed draw, those that can be read.
+    /// Fails as soon as it is known that they take more than 32 GiB.
     pub fn token_table(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<TokenTable> {
-        let mut tokens = 0;
+        let (mut tokens, wanted) = (0, limit.min(source.len()));
         let rows = self.collect_one(source, limit, |samples| {
-            let ([_, count, _], values) = self.tokens(samples)?;
+            // A few tell how large all will be.
+            let few = if tokens == 0 { samples.len().min(CHUNK) } else { samples.len() };
+            let ([_, count, width], mut values) = self.tokens(&samples[..few])?;
+            let bytes = 4 * count * width;
+            if bytes.saturating_mul(wanted) > TOKENS {
+                let (most, gib) = (TOKENS / bytes, (bytes as f64 * wanted as f64) / f64::from(1 << 30));
+                return Err(Error::config(
+                    "probe.attentive.max_train",
+                    format!("all {count} tokens of {wanted} samples take {gib:.0} GiB; give at most {most}"),
+                ));
+            }
             tokens = count;
+            if few < samples.len() {
+                values.extend(self.tokens(&samples[few..])?.1);
+            }
             Ok(values)
         })?;
         Ok(TokenTable { rows, tokens })
+    }
+
+    /// The same a few samples at a time, none of which is kept.
+    pub fn each_token_table(
+        &self,
+        source: &dyn Source<Sample = V::Sample>,
+        limit: usize,
+        mut visit: impl FnMut(&TokenTable) -> Result<()>,
+    ) -> Result<()> {
+        for places in chosen(source.len(), limit).chunks(CHUNK * self.workers()) {
+            let mut tokens = 0;
+            let tables = collect_places(source, places, &self.workers, |samples| {
+                let ([_, count, _], values) = self.tokens(samples)?;
+                tokens = count;
+                Ok(vec![values])
+            })?;
+            for rows in tables {
+                visit(&TokenTable { rows, tokens })?;
+            }
+        }
+        Ok(())
     }
 
     /// The workers that share a forward pass.
@@ -177,7 +223,7 @@ impl<V: Variant> Frozen<V> {
         &self.workers
     }
 
-    /// Raw values of the first `limit` samples of a source that can be read.
+    /// Raw values of at most `limit` samples of a source, a fixed draw, those that can be read.
     pub fn raw(&self, source: &dyn Source<Sample = V::Sample>, limit: usize) -> Result<Features> {
         self.collect_one(source, limit, |samples| describe(samples, |sample| self.variant.raw(sample)))
     }
@@ -238,6 +284,39 @@ pub fn readable<S: Send>(source: &dyn Source<Sample = S>, limit: usize) -> Vec<S
     (0..source.len()).filter_map(|i| source.read(i).ok()).take(limit).collect()
 }
 
+/// Samples that collapse figures are of.
+const SAMPLED: usize = 256;
+/// Most values of their tokens, a quarter of a gibibyte: long clips are fewer.
+const VALUES: usize = 1 << 26;
+
+/// Features of every token of a fixed draw of samples that can be read, [samples, tokens, width] for each encoder. None
+/// with fewer than two.
+pub(crate) fn sampled_tokens<V: Variant>(
+    variant: &V,
+    source: &dyn Source<Sample = V::Sample>,
+    encoders: &[&Encoder<V>],
+    device: &Device,
+) -> Result<Option<Vec<Tensor<3>>>> {
+    let mut parts: Vec<Vec<Tensor<3>>> = vec![Vec::new(); encoders.len()];
+    let (mut count, mut values) = (0, 0);
+    for places in chosen(source.len(), SAMPLED).chunks(CHUNK) {
+        let samples: Vec<V::Sample> = places.iter().filter_map(|index| source.read(*index).ok()).collect();
+        if samples.is_empty() {
+            continue;
+        }
+        let batch = variant.clean(&samples, 0)?;
+        for (encoder, parts) in encoders.iter().zip(&mut parts) {
+            parts.push(V::Model::features(encoder, &batch, device));
+        }
+        count += samples.len();
+        values += parts.first().and_then(|parts| parts.last()).map_or(0, |part| part.dims().iter().product());
+        if values >= VALUES {
+            break;
+        }
+    }
+    Ok((count >= 2).then(|| parts.into_iter().map(|parts| Tensor::cat(parts, 0)).collect()))
+}
+
 /// Descriptions of samples, one after another.
 pub(super) fn describe<S>(samples: &[S], of: impl Fn(&S) -> Result<Vec<f32>>) -> Result<Vec<f32>> {
     Ok(samples.iter().map(of).collect::<Result<Vec<_>>>()?.concat())
@@ -245,7 +324,7 @@ pub(super) fn describe<S>(samples: &[S], of: impl Fn(&S) -> Result<Vec<f32>>) ->
 
 /// At most `limit` of `len` places, ascending: all, or a fixed draw. It gives every class of a source sorted by class, and
 /// is out of step with one whose classes take turns.
-pub(super) fn chosen(len: usize, limit: usize) -> Vec<usize> {
+pub(crate) fn chosen(len: usize, limit: usize) -> Vec<usize> {
     if len <= limit {
         return (0..len).collect();
     }
@@ -261,10 +340,21 @@ pub(super) fn collect<S: Send>(
     source: &dyn Source<Sample = S>,
     limit: usize,
     workers: &Replicas,
+    values_of: impl FnMut(&[S]) -> Result<Vec<Vec<f32>>>,
+) -> Result<Vec<Features>> {
+    let tables = collect_places(source, &chosen(source.len(), limit), workers, values_of)?;
+    if tables.is_empty() { Err(Error::data(source.describe(), "none of its samples can be read")) } else { Ok(tables) }
+}
+
+/// Tables of the samples at `places` that can be read; no tables where none can.
+fn collect_places<S: Send>(
+    source: &dyn Source<Sample = S>,
+    places: &[usize],
+    workers: &Replicas,
     mut values_of: impl FnMut(&[S]) -> Result<Vec<Vec<f32>>>,
 ) -> Result<Vec<Features>> {
     let (mut values, mut labels, mut indices) = (Vec::<Vec<f32>>::new(), Vec::new(), Vec::new());
-    for block in chosen(source.len(), limit).chunks(1024) {
+    for block in places.chunks(1024) {
         let share = block.len().div_ceil(workers.count()).max(1);
         let read = workers.map(block.chunks(share).collect(), |places: &[usize]| {
             Ok(places.iter().map(|index| (*index, source.read(*index))).collect::<Vec<_>>())
@@ -285,9 +375,6 @@ pub(super) fn collect<S: Send>(
             values.resize_with(tables.len(), Vec::new);
             values.iter_mut().zip(tables).for_each(|(all, new)| all.extend(new));
         }
-    }
-    if labels.is_empty() {
-        return Err(Error::data(source.describe(), "none of its samples can be read"));
     }
     let table = |values| Features::new(values, labels.clone(), indices.clone(), source.classes().to_vec());
     values.into_iter().map(table).collect()

@@ -16,14 +16,14 @@ mod regression;
 mod scarce;
 mod svm;
 
-pub use attentive::{AttentiveConfig, TokenTable, attentive_accuracy};
+pub use attentive::{AttentiveConfig, AttentiveProbe, TokenTable, attentive_accuracy};
 pub use compare::{ProbeRow, ProbeTable, RAW, TRAINED, UNTRAINED, compare, floors};
 pub use features::Features;
 pub use few_shot::{FewShotConfig, few_shot};
 pub use file::{check_features_file, write_features};
 pub use fine_tune::{FineTuneConfig, fine_tune};
-pub(crate) use frozen::open_run;
 pub use frozen::{Frozen, readable};
+pub(crate) use frozen::{chosen, open_run, sampled_tokens};
 pub use knn::{knn_accuracy, knn_numbers};
 pub use linear::{LinearProbe, Scaling, linear_accuracy};
 pub use online::{OnlineConfig, OnlineFigures, OnlineProbe};

@@ -39,7 +39,12 @@ pub fn few_a_class(train: &Features, test: &Features, shots: usize, config: &Pro
                 *count <= shots
             })
             .collect();
-        let problem = || format!("{shots} labels a class are asked for; a class has fewer");
+        let problem = || {
+            let read = labels.len();
+            format!(
+                "{shots} labels a class are asked for; of the {read} samples read (probe.max_train) a class has fewer"
+            )
+        };
         if taken.iter().any(|t| *t < shots) { Err(Error::config("probe.shots", problem())) } else { Ok(rows) }
     };
     over_draws(train, test, config, rows)

@@ -101,6 +101,11 @@ fn it_trains_and_probes_through_the_registry() {
     assert!(report.rows[1].accuracy > 35.0, "{report:?}");
     assert_eq!(probe(ProbeKind::FineTune, &tune).unwrap(), report, "a function of its settings");
 
+    // The student is another network than the target.
+    let student = probe(ProbeKind::Linear, &["probe.network=student"]).unwrap();
+    assert_ne!(student.rows[0].accuracy, report.rows[0].accuracy);
+    assert_eq!(student.rows[1..], report.rows[1..]);
+
     let refused = probe(ProbeKind::Linear, &["run.steps=3"]).unwrap_err().to_string();
     assert!(refused.contains("below `probe`"), "{refused}");
 }
