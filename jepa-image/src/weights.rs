@@ -212,11 +212,26 @@ fn configuration(encoder: &Named, predictor: Option<&Named>, foreign: &Foreign) 
     if channels == 1 {
         config.model.normalise = Normalise::fashion_mnist();
     }
+    if let Some(normalise) = foreign.processor.as_ref().and_then(|processor| normalise(processor, channels)) {
+        config.model.normalise = normalise;
+    }
     if side < 10 {
         // The official masks need a larger grid; what was imported is for features all the same.
         config.model.masks = crate::variants::i_jepa::presets::small_masks();
     }
     Ok(config)
+}
+
+/// Mean and deviation of a `preprocessor_config.json`. A half each is what `transformers` writes when nobody asked: the
+/// official models on the Hub say so and were trained with ImageNet's.
+fn normalise(processor: &Value, channels: usize) -> Option<Normalise> {
+    let numbers = |key: &str| -> Option<Vec<f32>> {
+        let numbers = processor.get(key)?.as_array()?.iter().map(|v| v.as_f64().map(|v| v as f32));
+        numbers.collect::<Option<Vec<f32>>>().filter(|numbers| numbers.len() == channels)
+    };
+    let found = Normalise { mean: numbers("image_mean")?, std: numbers("image_std")? };
+    let is_default = found.mean.iter().chain(&found.std).all(|v| *v == 0.5);
+    (!is_default).then_some(found)
 }
 
 /// The ratio whose product with the width is the hidden width again when it is cut to a whole number.

@@ -33,12 +33,16 @@ pub use jepa_core::picture::{
 pub use textured::Textured;
 
 use std::path::Path;
+use std::sync::Once;
 
 use jepa_core::data::{DataSpec, Source, Split, file, part};
 use jepa_core::error::{Error, Result};
 
 /// Most bytes a packed data set (IDX, CIFAR) may hold once unpacked: EMNIST, the largest of its kind, needs 0.6 GiB.
 const MAX_BYTES: u64 = 2 << 30;
+
+/// Pictures so many times as large as what is read of them lose most of what they show.
+const LOSS: usize = 4;
 
 /// Names of the formats that [`open`] knows.
 pub const FORMATS: &[&str] =
@@ -76,6 +80,32 @@ pub fn open(spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Pic
         "cifar100" => Box::new(Cifar::open(path, CifarKind::Hundred, split)?),
         _ => Box::new(ImageFolder::open(path, split)?),
     })
+}
+
+/// The same for networks that read `channels` and `side` pixels along a side. Says once of training data when most of a
+/// picture is lost on them: a preset for small grey pictures trains on photographs too, and learns little.
+pub(crate) fn open_for(
+    spec: &DataSpec,
+    split: Split,
+    channels: usize,
+    side: usize,
+) -> Result<Box<dyn Source<Sample = Picture>>> {
+    static SAID: Once = Once::new();
+    let source = open(spec, split)?;
+    if split == Split::Train
+        && let Ok(Picture { height, width, channels: found, .. }) = source.read(0)
+        && (found > channels || height.min(width) > LOSS * side)
+    {
+        SAID.call_once(|| {
+            let kind = |channels| if channels == 1 { "grey" } else { "colour" };
+            let (found, read) = (kind(found), kind(channels));
+            tracing::warn!(
+                "{found} pictures of {width}x{height} are read as {read} ones of {side}x{side}; for more of them choose \
+                 another --preset, or set model.crop.size, model.patch and model.normalise"
+            );
+        });
+    }
+    Ok(source)
 }
 
 /// The format of what lies at `path`.

@@ -103,7 +103,7 @@ impl Variant for Method {
     }
 
     fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Picture>>> {
-        data::open(spec, split)
+        data::open_for(spec, split, self.patches.channels(), self.config.size())
     }
 
     fn batch(&self, samples: Vec<Picture>, draws: &Draws) -> Result<ViewBatch> {
@@ -149,7 +149,7 @@ impl Variant for Method {
         Some((picture, tokens))
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, _batch: usize) -> f64 {
         flops::of(&self.config, self.patches.channels())
     }
 }

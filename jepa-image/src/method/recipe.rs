@@ -96,7 +96,7 @@ impl Recipe {
     ) -> RunConfig<MethodConfig> {
         let init = InitScheme::Xavier;
         let model = self.model(Normalise::imagenet(), views, patch, vit(size), init);
-        let data = DataConfig { source: "imagenet/train".into(), threads: 8 };
+        let data = DataConfig { source: "imagenet".into(), threads: 8 };
         self.run(data, length(IMAGENET, epochs, batch), schedule, optimizer, model)
     }
 

@@ -68,6 +68,9 @@ pub struct IJepa {
     masks: Masks,
 }
 
+/// Most samples whose masks are drawn together to count operations.
+const MASKED: usize = 256;
+
 /// Pixels along a side of what a probe on raw pictures sees, when the networks see more than 64.
 const THUMBNAIL: usize = 32;
 
@@ -126,7 +129,7 @@ impl Variant for IJepa {
     }
 
     fn open(&self, spec: &DataSpec, split: Split) -> Result<Box<dyn Source<Sample = Picture>>> {
-        data::open(spec, split)
+        data::open_for(spec, split, self.patches.channels(), self.config.crop.size)
     }
 
     fn batch(&self, samples: Vec<Picture>, draws: &Draws) -> Result<PatchBatch> {
@@ -169,21 +172,26 @@ impl Variant for IJepa {
         weights::export(&self.config, target, format)
     }
 
-    fn flops(&self) -> f64 {
+    fn flops(&self, batch: usize) -> f64 {
         let IJepaConfig { encoder, predictor, .. } = &self.config;
         let tokens = self.patches.tokens() as f64;
         let lengths: Vec<[f64; 3]> = (1..=8)
-            .filter_map(|step| self.masks.sample(16, &Draws::new(0, step, Vec::new())).ok())
+            .filter_map(|step| self.masks.sample(batch.clamp(1, MASKED), &Draws::new(0, step, Vec::new())).ok())
             .map(|m| [m.context[0].len() as f64, m.target[0].len() as f64, m.target.len() as f64])
             .collect();
         let mean = |i: usize| lengths.iter().map(|l| l[i]).sum::<f64>() / lengths.len().max(1) as f64;
         let (context, target, blocks) = (mean(0), mean(1), mean(2));
-        let embed = 2.0 * tokens * self.patches.values() as f64 * encoder.width as f64;
-        let encode = |tokens| transformer_flops(tokens, encoder.width, encoder.depth, encoder.mlp_ratio);
-        let predict = blocks * transformer_flops(context + target, predictor.width, predictor.depth, 4.0);
+        let encode = |tokens: f64| {
+            2.0 * tokens * (self.patches.values() * encoder.width) as f64
+                + transformer_flops(tokens, encoder.width, encoder.depth, encoder.mlp_ratio)
+        };
+        let is_features = self.config.targets.is_features();
+        let predicted = if is_features { encoder.width } else { self.patches.values() };
+        let project = 2.0 * predictor.width as f64 * (context * encoder.width as f64 + target * predicted as f64);
+        let predict = transformer_flops(context + target, predictor.width, predictor.depth, 4.0) + project;
         // Pixels need no target encoder.
-        let target = if self.config.targets.is_features() { encode(tokens) + embed } else { 0.0 };
-        target + 3.0 * (encode(context) + embed + predict)
+        let target = if is_features { encode(tokens) } else { 0.0 };
+        target + 3.0 * (encode(context) + blocks * predict)
     }
 }
 
@@ -222,7 +230,11 @@ pub mod presets {
         EncoderConfig { width, depth, heads, mlp_ratio, eps: 1e-6 }
     }
 
-    /// The official recipe on ImageNet-1k for one size: every quirk on, batch 2048, 625 steps an epoch.
+    /// Steps of an epoch in batches of 2048: ImageNet-1k by the official loader, which leaves the rest out, and
+    /// ImageNet-22k (14.2 million pictures).
+    const EPOCH: [u64; 2] = [625, 6932];
+
+    /// The official recipe on ImageNet-1k for one size: every quirk on, batch 2048.
     pub(crate) fn official(
         encoder: EncoderConfig,
         patch: usize,
@@ -231,17 +243,17 @@ pub mod presets {
         epochs: u64,
         warmup: f64,
     ) -> RunConfig<IJepaConfig> {
-        let steps = epochs * 625;
+        let steps = epochs * EPOCH[0];
         RunConfig {
-            data: DataConfig { source: "imagenet/train".into(), threads: 8 },
+            data: DataConfig { source: "imagenet".into(), threads: 8 },
             run: RunSection {
                 steps,
                 batch: 2048,
                 seed: 0,
                 replicas: None,
-                checkpoint_every: 625,
+                checkpoint_every: EPOCH[0],
                 keep: 3,
-                diagnose_every: 625,
+                diagnose_every: EPOCH[0],
             },
             schedule: ScheduleConfig { warmup: warmup / epochs as f64, ..Default::default() },
             optimizer: Default::default(),
@@ -325,6 +337,15 @@ pub mod presets {
         factors.model.crop = CropConfig { size: 32, scale: [1.0; 2], aspect: [1.0; 2], flip: false };
         let scaled = |width: usize, heads| PredictorConfig { width: width / 2, depth: 6, heads };
         let wide = |depth, heads| PredictorConfig { width: 384, depth, heads };
+        // Appendix A.1; the released configurations begin at twice the rate.
+        let paper = |size, predictor| {
+            let mut config = official(encoder(size), 16, 224, predictor, 600, 15.0);
+            config.schedule.lr_start = 1e-4;
+            config
+        };
+        let mut giant = official(encoder("vit-g"), 16, 224, wide(16, 16), 44, 3.0);
+        giant.data.source = "imagenet-22k".into();
+        giant.run.steps = 44 * EPOCH[1];
         let preset = |name, about, config| Preset { name, about, config };
         vec![
             preset(
@@ -342,22 +363,22 @@ pub mod presets {
             preset(
                 "vit-t16",
                 "ViT-T/16 at 224, official masks; predictor scaled to half the width",
-                official(encoder("vit-t"), 16, 224, scaled(192, 3), 600, 15.0),
+                paper("vit-t", scaled(192, 3)),
             ),
             preset(
                 "vit-s16",
                 "ViT-S/16 at 224, official masks; predictor scaled to half the width",
-                official(encoder("vit-s"), 16, 224, scaled(384, 6), 600, 15.0),
+                paper("vit-s", scaled(384, 6)),
             ),
             preset(
                 "vit-b16",
                 "ViT-B/16 at 224 of the paper, 600 epochs (appendix A.1; never released)",
-                official(encoder("vit-b"), 16, 224, wide(6, 12), 600, 15.0),
+                paper("vit-b", wide(6, 12)),
             ),
             preset(
                 "vit-l16",
                 "ViT-L/16 at 224 of the paper, 600 epochs (appendix A.1; never released)",
-                official(encoder("vit-l"), 16, 224, wide(12, 16), 600, 15.0),
+                paper("vit-l", wide(12, 16)),
             ),
             preset(
                 "vit-h14",
@@ -369,11 +390,7 @@ pub mod presets {
                 "ViT-H/16 at 448, 300 epochs of ImageNet-1k (in1k_vith16-448_ep300.yaml)",
                 official(encoder("vit-h"), 16, 448, wide(12, 16), 300, 40.0),
             ),
-            preset(
-                "vit-g16",
-                "ViT-g/16 at 224, 44 epochs of ImageNet-22k (in22k_vitg16_ep44.yaml)",
-                official(encoder("vit-g"), 16, 224, wide(16, 16), 44, 3.0),
-            ),
+            preset("vit-g16", "ViT-g/16 at 224, 44 epochs of ImageNet-22k (in22k_vitg16_ep44.yaml)", giant),
         ]
     }
 }

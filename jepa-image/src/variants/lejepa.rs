@@ -81,7 +81,7 @@ impl Member for LeJepa {
             ScheduleConfig { lr_start: 2e-5, ..recipe::schedule(2e-3, 1e-3, 1.0 / 800.0, 5e-2) },
             adamw(),
         );
-        imagenette.data = DataConfig { source: "imagenette/train".into(), ..imagenette.data };
+        imagenette.data = DataConfig { source: "imagenette".into(), ..imagenette.data };
         imagenette.run = recipe::length(9_469, 800, 256);
         vec![
             recipe(Some(2), SigRegForm::Package, 256, convex(0.05), &[512, 512, 64])

@@ -9,6 +9,7 @@ use jepa_core::checkpoint::{Foreign, Named, apply, decode, encode, named, read_f
 use jepa_core::error::{Error, KeyReport, Result};
 use jepa_core::jepa::Jepa as _;
 use jepa_core::nn::{Encoder, EncoderConfig, Init, InitScheme};
+use jepa_core::picture::Normalise;
 use jepa_core::plugin::{Exported, Format, Variant};
 use jepa_image::variants::i_jepa::{IJepa, IJepaConfig};
 use jepa_image::weights;
@@ -316,9 +317,14 @@ fn square_folder(folder: &Path) -> Foreign {
     read_foreign(folder, None).unwrap()
 }
 
+fn own_normalise() -> Normalise {
+    Normalise { mean: vec![0.25], std: vec![0.125] }
+}
+
 fn square() -> (IJepa, Named) {
     let mut config = IJepa::presets().into_iter().find(|p| p.name == "tiny").unwrap().config.model;
     config.encoder.eps = 2e-6;
+    config.normalise = own_normalise();
     let variant = IJepa::new(&config).unwrap();
     let target = named(variant.model(3, &Device::flex()).target()).unwrap();
     (variant, target)
@@ -331,6 +337,11 @@ fn a_model_of_ours_comes_back_from_the_exported_folder_bit_by_bit() {
     let foreign = square_folder(folder.path());
     let imported = IJepa::import(&foreign).unwrap();
     assert_eq!((imported.config.model.encoder.heads, imported.config.model.encoder.eps), (2, 2e-6), "from config.json");
+    assert_eq!(imported.config.model.normalise, own_normalise(), "from preprocessor_config.json");
+    // What `transformers` writes when nobody asked is no choice.
+    let half = serde_json::json!({ "image_mean": [0.5], "image_std": [0.5] });
+    let usual = IJepa::import(&Foreign { processor: Some(half), ..foreign.clone() }).unwrap();
+    assert_eq!(usual.config.model.normalise, Normalise::fashion_mnist());
     let model = IJepa::new(&imported.config.model).unwrap().model(9, &Device::flex());
     assert_ne!(named(model.target()).unwrap(), target);
     let again = named(&apply(model.target().clone(), &imported.target, &foreign.origin).unwrap()).unwrap();

@@ -39,17 +39,12 @@ impl Bench {
         let mut reports = Vec::new();
         for plugin in plugins {
             let settings: Settings = self.settings.clone().into();
-            reports.push(plugin.bench(&BenchRequest {
-                settings,
-                rounds: self.rounds.max(1),
-                engine: engine.clone(),
-            })?);
-        }
-        if self.json {
-            print_json(&serde_json::json!({ "reports": reports }))?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        for r in reports {
+            let rounds = self.rounds.max(1);
+            let r = plugin.bench(&BenchRequest { settings, rounds, engine: engine.clone() })?;
+            if self.json {
+                reports.push(r);
+                continue;
+            }
             say!(
                 "{} / {} on {}, {} replicas, batch {}, {:.2} M trained parameters",
                 r.variant,
@@ -76,19 +71,21 @@ impl Bench {
                 say!("  peak memory     {peak:.0} MiB");
             }
         }
+        if self.json {
+            print_json(&serde_json::json!({ "reports": reports }))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
+
     fn overhead(&self, plugins: &[&Plugin], engine: &Engine) -> Result<ExitCode> {
         let mut reports = Vec::new();
         for plugin in plugins {
             let (settings, rounds) = (self.settings.clone().into(), self.rounds.max(1));
-            reports.push(plugin.overhead(&OverheadRequest { settings, rounds, engine: engine.clone() })?);
-        }
-        if self.json {
-            print_json(&serde_json::json!({ "reports": reports }))?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        for report in reports {
+            let report = plugin.overhead(&OverheadRequest { settings, rounds, engine: engine.clone() })?;
+            if self.json {
+                reports.push(report);
+                continue;
+            }
             say!(
                 "{} / {} on {}, {} replicas, batch {}; medians over {} pairs of steps",
                 report.variant,
@@ -96,7 +93,7 @@ impl Bench {
                 report.engine,
                 report.replicas,
                 report.batch,
-                self.rounds.max(1)
+                rounds
             );
             say!("  {:<30} {:<10} {:>9} {:>9} {:>8} {:>10}", "tool", "reads", "without s", "with s", "cost %", "CPU %");
             for line in report.lines {
@@ -113,6 +110,9 @@ impl Bench {
             if !report.left_out.is_empty() {
                 say!("  nothing to read here for: {}", report.left_out.join(", "));
             }
+        }
+        if self.json {
+            print_json(&serde_json::json!({ "reports": reports }))?;
         }
         Ok(ExitCode::SUCCESS)
     }

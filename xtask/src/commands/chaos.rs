@@ -16,7 +16,7 @@ use super::say;
 pub(crate) struct Chaos {
     /// Kills
     #[arg(long, default_value_t = 200)]
-    pub(super) runs: u64,
+    pub(super) kills: u64,
     /// Seed of the moments
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
@@ -39,7 +39,7 @@ impl Chaos {
         let mut moments = Stream::new(self.seed, Purpose::Test, 0, 0);
         let (mut killed, mut equal) = (0, 0);
         let mut run = 0;
-        while killed < self.runs {
+        while killed < self.kills {
             let out = scratch.path().join(format!("run-{run}"));
             run += 1;
             let mut resume = false;
@@ -48,7 +48,7 @@ impl Chaos {
                 let mut child = runner.start(&out, resume)?;
                 let pause = usual.mul_f32(moments.uniform());
                 let ended = wait(&mut child, pause)?;
-                if ended || killed == self.runs {
+                if ended || killed == self.kills {
                     child.wait().map_err(Error::io("wait for", &out))?;
                     break;
                 }

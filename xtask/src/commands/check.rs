@@ -28,7 +28,7 @@ impl Check {
             ("lints", with(&["clippy"], &["--all-targets", "--", "--deny", "warnings"])),
             ("documentation", with(&["doc"], &["--no-deps"])),
             ("tests, conformance included", with(&["test"], &[])),
-            ("20 runs killed and resumed", vec!["xtask", "chaos", "--runs", "20", "--seed", "1"]),
+            ("20 kills, resumed", vec!["xtask", "chaos", "--kills", "20", "--seed", "1"]),
         ];
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let apart = built_twice(&cargo)?;
@@ -40,7 +40,7 @@ impl Check {
             );
             return Ok(ExitCode::FAILURE);
         }
-        for (what, arguments) in steps.iter().filter(|(what, _)| !(self.no_chaos && what.contains("killed"))) {
+        for (what, arguments) in steps.iter().filter(|(what, _)| !(self.no_chaos && what.contains("kills"))) {
             eprintln!("==> {what}: cargo {}", arguments.join(" "));
             let clock = Instant::now();
             let status = Command::new(&cargo)

@@ -83,9 +83,10 @@ impl Compare {
             probes: self.probes,
             shots: self.shots,
         };
-        let plan = Plan::open(&request, &self.out, &engine)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let replicas = (self.jobs > 1 && engine.is_cpu()).then(|| (cores / self.jobs).max(1));
+        let jobs = self.jobs.min(request.variants.len() * request.seeds.len());
+        let replicas = (jobs > 1 && engine.is_cpu()).then(|| (cores / jobs).max(1));
+        let plan = Plan::open(&request, &self.out, &engine, replicas)?;
         let out = &self.out;
         // Seed by seed, so that a comparison stopped early has something of every variant.
         let cells: Vec<Cell> = (request.seeds.iter())
@@ -93,7 +94,7 @@ impl Compare {
             .map(|(seed, entry)| Cell { plan: &plan, entry, seed, out, engine: &engine, replicas })
             .collect();
         let stop = stop_on_signals()?;
-        let Some(runs) = all(&cells, self.jobs, &stop)? else {
+        let Some(runs) = all(&cells, jobs, &stop)? else {
             eprintln!("stopped and saved; the same command goes on with it");
             return Ok(ExitCode::from(INTERRUPTED));
         };

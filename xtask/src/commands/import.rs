@@ -98,6 +98,8 @@ fn fetch(name: &str) -> Result<PathBuf> {
     };
     let api = hf_hub::api::sync::Api::new().map_err(failed)?.model(name.to_owned());
     let config = api.get("config.json").map_err(failed)?;
+    // Some have none: pictures are normalised as usual then.
+    let _ = api.get("preprocessor_config.json");
     if let Err(error) = api.get("model.safetensors") {
         // Large models come in shards that an index names.
         let index = api.get("model.safetensors.index.json").map_err(|_| failed(error))?;

@@ -60,8 +60,13 @@ impl Probe {
 
     fn probe(self, plugin: &Plugin, kind: ProbeKind) -> Result<ExitCode> {
         let folder = self.folder();
-        // Results of other data, or of another column of labels, are another file.
-        let asked: Vec<&str> = [&self.data, &self.label].into_iter().flatten().map(String::as_str).collect();
+        if !self.beside.is_empty() {
+            let problem = format!("`{}` looks at one run: leave it out", self.kind);
+            return Err(Error::config("--beside", problem));
+        }
+        // Results of other data, of another column of labels or of other settings are another file.
+        let asked: Vec<&str> =
+            [&self.data, &self.label].into_iter().flatten().chain(&self.set).map(String::as_str).collect();
         let asked = (!asked.is_empty()).then(|| asked.join(" "));
         let reports = plugin.probe(&ProbeRequest {
             path: self.weights,
@@ -94,6 +99,10 @@ impl Probe {
         if self.label.is_some() {
             let problem = format!("`{}` reads no labels: leave it out, or ask for one of the probes", self.kind);
             return Err(Error::config("--label", problem));
+        }
+        if let Some(assignment) = self.set.first() {
+            let problem = format!("`{}` reads no settings of probes, as `{assignment}`: leave it out", self.kind);
+            return Err(Error::config("--set", problem));
         }
         let own = plugin.evaluations();
         if !own.iter().any(|evaluation| evaluation.name == self.kind) {

@@ -20,6 +20,9 @@ pub(crate) struct Entry {
     pub(crate) steps: u64,
     /// Operations of one step; 0 when unknown.
     pub(crate) flops: f64,
+    /// Samples of one step; 0 in plans of an older program.
+    #[serde(default)]
+    pub(crate) batch: u64,
 }
 
 impl Entry {
@@ -115,6 +118,7 @@ mod tests {
             assignments: own.iter().map(|own| (*own).to_owned()).collect(),
             steps: 1,
             flops: 0.0,
+            batch: 8,
         };
         let both = |entry: Entry| (entry.name(), entry.folder());
         assert_eq!(both(entry(None, &[])), ("i-jepa/tiny".into(), "i-jepa-tiny".into()));

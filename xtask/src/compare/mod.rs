@@ -1,5 +1,5 @@
-//! Variants, or settings of one, against each other on the same data with the same budget: trained with several seeds, probed along the way,
-//! put into tables and pictures. Knows variants by their registry alone.
+//! Variants, or settings of one, against each other on the same data with the same budget: trained with several seeds,
+//! probed along the way, put into tables and pictures. Knows variants by their registry alone.
 //!
 //! | file | noun |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | [`svg`], [`png`] | a drawing as a file |
 //!
 //! ```text
-//! <out>/  plan.json  runs/<name>-<seed>/ (run folders)  probes/<run>/<step>-<probe>.json
+//! <out>/  plan.json  runs/<name>-<seed>/ (run folders)  probes/<run>/<step>.json
 //!         table.md  table.csv  comparison.json  flops.svg  flops.png  time.svg  time.png
 //! ```
 //!

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use jepa_core::data::Split;
 use jepa_core::device::Engine;
-use jepa_core::plugin::{self, BenchRequest};
+use jepa_core::plugin::{self, BenchRequest, PreviewRequest, Settings, Shown};
 use jepa_core::{Error, Result, runlog};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,8 @@ const FILE: &str = "plan.json";
 
 impl Plan {
     /// The plan of the folder `out`, where it holds one for this request; else a new one, which is written there.
-    pub(crate) fn open(request: &Request, out: &Path, engine: &Engine) -> Result<Self> {
+    /// `replicas` are those of a run beside its others.
+    pub(crate) fn open(request: &Request, out: &Path, engine: &Engine, replicas: Option<usize>) -> Result<Self> {
         let path = out.join(FILE);
         if path.is_file() {
             let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
@@ -67,26 +69,42 @@ impl Plan {
             }
             return Ok(plan);
         }
-        let plan = Self::new(request, engine)?;
+        let plan = Self::new(request, engine, replicas)?;
         let bytes = serde_json::to_vec_pretty(&plan).map_err(|e| Error::Engine(e.to_string()))?;
         runlog::write(&path, &bytes)?;
         Ok(plan)
     }
 
-    fn new(request: &Request, engine: &Engine) -> Result<Self> {
+    fn new(request: &Request, engine: &Engine, replicas: Option<usize>) -> Result<Self> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut data: Option<String> = None;
         for text in &request.variants {
             let Written { name, variant, preset, assignments } = Written::parse(text)?;
             let preset = preset.map(str::to_owned).or_else(|| request.preset.clone());
-            let checked = plugin::find(variant)?.check(&settings(request, preset, &assignments))?;
+            let settings = settings(request, preset, &assignments);
+            let checked = plugin::find(variant)?.check(&settings)?;
+            let Read { source, steps, batch } = Read::of(&checked.config)?;
             let entry = Entry {
                 named: name.map(str::to_owned),
                 variant: variant.to_owned(),
-                steps: steps_of(&checked.config)?,
+                steps,
                 preset: checked.preset,
                 assignments,
                 flops: checked.flops,
+                batch,
             };
+            match &data {
+                None => {
+                    // What cannot be probed is not trained on for an hour first.
+                    labelled(&entry, &settings)?;
+                    data = Some(source);
+                }
+                Some(first) if *first != source => {
+                    let problem = format!("learns from `{source}`, the first from `{first}`: give all of them --data");
+                    return Err(Error::config(entry.name(), problem));
+                }
+                Some(_) => {}
+            }
             if entries.iter().any(|known| known.folder() == entry.folder()) {
                 return Err(Error::config(text.clone(), "is named twice"));
             }
@@ -95,6 +113,9 @@ impl Plan {
         let Some(first) = entries.first() else {
             return Err(Error::config("variants", "name at least one; `cargo xtask variants` lists them"));
         };
+        if request.equal == Equal::Steps && entries.iter().any(|entry| entry.batch != first.batch) {
+            eprintln!("warning: equal steps of unequal batches; the table says how many samples each has seen");
+        }
         let budget = match (request.equal, request.budget) {
             (_, Some(budget)) if !(budget > 0.0 && budget.is_finite()) => {
                 return Err(Error::config("--budget", format!("{budget} must be positive")));
@@ -113,7 +134,7 @@ impl Plan {
                     return Err(Error::config(entry.name(), problem));
                 }
                 Equal::Time => {
-                    let settings = entry.settings(request);
+                    let settings = Settings { replicas, ..entry.settings(request) };
                     let request = BenchRequest { settings, rounds: 5, engine: engine.clone() };
                     let seconds = plugin::find(&entry.variant)?.bench(&request)?.step_median;
                     eprintln!("{}: {seconds:.3} s a step", entry.name());
@@ -138,11 +159,39 @@ impl Request {
     }
 }
 
-/// `run.steps` of a configuration in TOML.
-fn steps_of(config: &str) -> Result<u64> {
-    let table: toml::Table = config.parse().map_err(|e: toml::de::Error| Error::config("", e.message().to_owned()))?;
-    let steps = table.get("run").and_then(|run| run.get("steps")).and_then(toml::Value::as_integer);
-    steps.and_then(|steps| u64::try_from(steps).ok()).ok_or_else(|| Error::config("run.steps", "is missing"))
+/// What a comparison reads in a configuration.
+struct Read {
+    source: String,
+    steps: u64,
+    batch: u64,
+}
+
+impl Read {
+    /// Of a configuration in TOML.
+    fn of(config: &str) -> Result<Self> {
+        let problem = |e: toml::de::Error| Error::config("", e.message().to_owned());
+        let table: toml::Table = config.parse().map_err(problem)?;
+        let value = |part: &str, key: &str| table.get(part).and_then(|part| part.get(key));
+        let count = |key: &str| {
+            let count = value("run", key).and_then(toml::Value::as_integer);
+            count.and_then(|n| u64::try_from(n).ok()).ok_or_else(|| Error::config(format!("run.{key}"), "is missing"))
+        };
+        let source = value("data", "source").and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+        Ok(Self { source, steps: count("steps")?, batch: count("batch")? })
+    }
+}
+
+/// Fails where the data of an entry has no classes to probe.
+fn labelled(entry: &Entry, settings: &Settings) -> Result<()> {
+    for split in [Split::Train, Split::Test] {
+        let request = PreviewRequest { settings: settings.clone(), split, samples: Shown::Indices(vec![0]) };
+        let preview = plugin::find(&entry.variant)?.preview(&request)?;
+        let is_labelled = preview.pictures.iter().all(|picture| picture.as_ref().is_ok_and(|p| p.label.is_some()));
+        if !is_labelled || preview.classes.len() < 2 {
+            return Err(Error::data(preview.data, "has no classes: a comparison probes them"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -167,7 +216,7 @@ mod tests {
     #[test]
     fn budgets_are_shared_out_as_asked_for() {
         let engine = Engine::cpu();
-        let of = |equal, budget| Plan::new(&request(equal, budget), &engine).unwrap().entries;
+        let of = |equal, budget| Plan::new(&request(equal, budget), &engine, None).unwrap().entries;
         assert!(of(Equal::Steps, None).iter().all(|entry| entry.steps == 60), "the first preset's own steps");
         assert!(of(Equal::Steps, Some(7.0)).iter().all(|entry| entry.steps == 7));
         let entries = of(Equal::Flops, None);
@@ -186,7 +235,7 @@ mod tests {
         let refusal = |change: &dyn Fn(&mut Request)| {
             let mut request = request(Equal::Steps, Some(4.0));
             change(&mut request);
-            Plan::new(&request, &engine).unwrap_err().to_string()
+            Plan::new(&request, &engine, None).unwrap_err().to_string()
         };
         for (refusal, word) in [
             (refusal(&|r| r.variants[0] = "i-jep".into()), "i-jepa"),
@@ -195,6 +244,8 @@ mod tests {
             (refusal(&|r| r.variants[2] = "vicreg:run.btch=3".into()), "btch"),
             (refusal(&|r| r.variants[2] = "i-jepa/tiny=mae".into()), "named twice"),
             (refusal(&|r| r.variants.clear()), "at least one"),
+            (refusal(&|r| r.variants[1] = "mae:data.source=elsewhere".into()), "give all of them --data"),
+            (refusal(&|r| r.data = Some("/nowhere".into())), "/nowhere"),
             (refusal(&|r| r.budget = Some(-1.0)), "positive"),
             (refusal(&|r| (r.equal, r.budget) = (Equal::Time, None)), "--budget"),
             (refusal(&|r| r.assignments.push("run.stps=3".into())), "steps"),
@@ -207,11 +258,12 @@ mod tests {
     fn a_folder_with_another_comparison_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::cpu();
-        let first = Plan::open(&request(Equal::Steps, Some(4.0)), folder.path(), &engine).unwrap();
-        let again = Plan::open(&request(Equal::Steps, Some(4.0)), folder.path(), &engine).unwrap();
+        let first = Plan::open(&request(Equal::Steps, Some(4.0)), folder.path(), &engine, None).unwrap();
+        let again = Plan::open(&request(Equal::Steps, Some(4.0)), folder.path(), &engine, None).unwrap();
         let steps = |plan: &Plan| plan.entries.iter().map(|entry| (entry.name(), entry.steps)).collect::<Vec<_>>();
         assert_eq!((again.request.clone(), steps(&again)), (first.request.clone(), steps(&first)));
-        let error = Plan::open(&request(Equal::Steps, Some(5.0)), folder.path(), &engine).unwrap_err().to_string();
+        let error =
+            Plan::open(&request(Equal::Steps, Some(5.0)), folder.path(), &engine, None).unwrap_err().to_string();
         assert!(error.contains("another --out"), "{error}");
     }
 }

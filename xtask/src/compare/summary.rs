@@ -122,11 +122,11 @@ impl<'a> Summary<'a> {
         let label = |probe: &str| {
             if probe == "low-shot" { format!("{} labels a class", self.plan.request.shots) } else { probe.to_owned() }
         };
-        let mut text = String::from("| variant | steps | TFLOP | seconds | M parameters |");
+        let mut text = String::from("| variant | steps | samples | TFLOP | seconds | M parameters |");
         for probe in probes {
             let _ = write!(text, " {} | untrained |", label(probe));
         }
-        text.push_str(" alarms |\n|---|---|---|---|---|");
+        text.push_str(" alarms |\n|---|---|---|---|---|---|");
         text.push_str(&"---|---|".repeat(probes.len()));
         text.push_str("---|\n");
         for entry in &self.plan.entries {
@@ -136,14 +136,16 @@ impl<'a> Summary<'a> {
             let alarmed = runs().filter(|run| run.alarms > 0).count();
             let seconds = probes.first().and_then(|probe| self.end(entry, probe)).map_or(0.0, |line| line.seconds);
             let flops = entry.steps as f64 * entry.flops / 1e12;
-            let _ = write!(text, "| `{name}` | {} | {flops:.3} | {seconds:.1} | {parameters:.2} |", entry.steps);
+            let samples = entry.steps * entry.batch;
+            let cost = format!("{} | {samples} | {flops:.3} | {seconds:.1}", entry.steps);
+            let _ = write!(text, "| `{name}` | {cost} | {parameters:.2} |");
             for probe in probes {
                 let untrained = self.first(entry, probe, UNTRAINED);
                 let _ = write!(text, " {} | {} |", figure(self.end(entry, probe)), figure(untrained));
             }
             let _ = writeln!(text, " {alarmed} of {} |", runs().count());
         }
-        text.push_str("| raw values | | | | |");
+        text.push_str("| raw values | | | | | |");
         for probe in probes {
             let raw = self.plan.entries.first().and_then(|entry| self.first(entry, probe, RAW));
             let _ = write!(text, " {} | |", figure(raw));
@@ -238,6 +240,7 @@ mod tests {
             assignments: Vec::new(),
             steps: 10,
             flops: 1e11,
+            batch: 8,
         };
         Plan {
             request: Request {
@@ -286,11 +289,11 @@ mod tests {
         let summary = Summary::new(&plan, runs);
         let markdown = summary.markdown();
         assert!(
-            markdown.contains("| `a/p` | 10 | 1.000 | 2.5 | 0.50 | 72.0 ± 2.8 | 50.5 ± 0.7 | 0 of 2 |"),
+            markdown.contains("| `a/p` | 10 | 80 | 1.000 | 2.5 | 0.50 | 72.0 ± 2.8 | 50.5 ± 0.7 | 0 of 2 |"),
             "{markdown}"
         );
         assert!(
-            markdown.contains("60.0 ± 0.0") && markdown.contains("| raw values | | | | | 80.0 ± 0.0 |"),
+            markdown.contains("60.0 ± 0.0") && markdown.contains("| raw values | | | | | | 80.0 ± 0.0 |"),
             "{markdown}"
         );
         let columns: Vec<usize> = markdown.lines().map(|line| line.matches('|').count()).collect();
