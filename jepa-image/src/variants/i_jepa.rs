@@ -335,6 +335,19 @@ pub mod presets {
         factors.model.normalise = Normalise { mean: vec![0.057], std: vec![0.233] };
         // Whole pictures: a crop would move and stretch what is to be known.
         factors.model.crop = CropConfig { size: 32, scale: [1.0; 2], aspect: [1.0; 2], flip: false };
+        let mut photos = official(
+            EncoderConfig { width: 192, depth: 6, heads: 6, mlp_ratio: 4.0, eps: 1e-6 },
+            8,
+            96,
+            PredictorConfig { width: 96, depth: 4, heads: 4 },
+            1,
+            0.1,
+        );
+        photos.data = DataConfig { source: "images".into(), threads: 2 };
+        photos.run =
+            RunSection { steps: 20_000, batch: 64, checkpoint_every: 1000, diagnose_every: 1000, ..photos.run };
+        photos.schedule.lr_start = 1e-4;
+        photos.model.init = InitScheme::FanIn;
         let scaled = |width: usize, heads| PredictorConfig { width: width / 2, depth: 6, heads };
         let wide = |depth, heads| PredictorConfig { width: 384, depth, heads };
         // Appendix A.1; the released configurations begin at twice the rate.
@@ -354,6 +367,11 @@ pub mod presets {
                 fashion(3000, 32, small, narrow),
             ),
             preset("long", "half an hour on two cores: all of Fashion-MNIST (give its folder with --data)", long),
+            preset(
+                "photos",
+                "hours on two cores: own photographs, 96 pixels in colour, 3 M parameters (give their folder with --data)",
+                photos,
+            ),
             preset(
                 "factors",
                 "minutes on two cores: synthetic shapes of known size, rotation and place, for probe --label all",

@@ -10,7 +10,8 @@ use jepa_core::train::Replicas;
 use super::curve::{self, Track};
 use super::pairs::{self, Movie, MoviePair, Part};
 use super::report::Report;
-use super::scores::{Reduction, Surprises};
+use super::scores::Surprises;
+use super::tables::Tables;
 use super::windows::{Observer, Protocol, Shape};
 use crate::data::Clip;
 use crate::scenes::Concept;
@@ -25,8 +26,8 @@ const VALIDATION: u64 = 30;
 /// Videos of each concept that the threshold of single videos is chosen on.
 const CALIBRATION: u64 = 20;
 
-/// The table of `observers`, the trained one first; every video's scores (`videos.csv`); and a picture of the first pair of
-/// every concept as the trained one sees it. `data` is `scenes` (the default), `rehearsal` (other rendered pairs, for
+/// The table of `observers`, the trained one first; every video's scores and what they are
+/// of ([`Tables`]); and a picture of the first pair of every concept as the trained one sees it. `data` is `scenes` (the default), `rehearsal` (other rendered pairs, for
 /// comparing settings) or `intphys:PATH`, `grasp:PATH`, `inflevel:PATH`. Every observer's context length is chosen on other
 /// rendered pairs; of recorded videos there are no others, and the middle one is taken.
 pub fn evaluate(
@@ -39,18 +40,11 @@ pub fn evaluate(
     protocol.check(shape)?;
     let mut report = Report::new(protocol.clone());
     let mut files = Vec::new();
-    let mut videos = String::from(
-        "observer,concept,possible,impossible,mean possible,mean impossible,max possible,max impossible\n",
-    );
+    let mut tables = Tables::default();
     for (at, (name, observer)) in observers.iter().enumerate() {
         let context = report.context(*observer, &validation, workers)?;
         let measured = report.add(name, *observer, context, (&pairs, &calibration), workers)?;
-        for (pair, found) in pairs.iter().zip(&measured) {
-            let score = |reduction| found.each_ref().map(|video| video.score(Some(0), reduction).unwrap_or(f64::NAN));
-            let ([p, i], [p_max, i_max]) = (score(Reduction::Mean), score(Reduction::Max));
-            let names = [name, &pair.concept[..], &pair.possible.name, &pair.impossible.name].map(field).join(",");
-            videos.push_str(&format!("{names},{p},{i},{p_max},{i_max}\n"));
-        }
+        tables.add(name, &pairs, &measured);
         let mut drawn: Vec<&str> = Vec::new();
         for (pair, [possible, impossible]) in pairs.iter().zip(&measured).filter(|_| at == 0) {
             if drawn.contains(&pair.concept.as_str()) {
@@ -80,14 +74,9 @@ pub fn evaluate(
             files.push((format!("{}.png", pair.concept), png));
         }
     }
-    files.push(("videos.csv".to_owned(), videos.into_bytes()));
+    files.extend(tables.files());
     let figures = serde_json::to_value(&report).map_err(|error| Error::Engine(error.to_string()))?;
     Ok(Evaluated { text: report.to_string(), figures, files })
-}
-
-/// A text as a field of CSV.
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 struct Videos {
@@ -149,8 +138,12 @@ mod tests {
         let found = evaluate(None, SHAPE, &[("blind", &blind)], &Replicas::new(2).unwrap()).unwrap();
         let names: Vec<&str> = found.files.iter().map(|(name, _)| name.as_str()).collect();
         let expected = Concept::ALL.map(|concept| format!("{}.png", concept.name()));
-        assert_eq!(names, [&expected[..], &["videos.csv".to_owned()]].concat());
-        let videos = String::from_utf8(found.files.last().unwrap().1.clone()).unwrap();
+        assert_eq!(names, [&expected[..], &["videos.csv".to_owned(), "moments.csv".to_owned()]].concat());
+        let table = |at: usize| String::from_utf8(found.files[expected.len() + at].1.clone()).unwrap();
+        let (videos, moments) = (table(0), table(1));
+        // Two and more of eight times are seen, one and more are left, of two videos a pair.
+        let times: usize = moments.lines().skip(1).filter(|line| line.contains("gravity")).count();
+        assert!(times > 2 * 100 && times.is_multiple_of(2 * 100), "{times}");
         assert_eq!(videos.lines().count(), 1 + 100 * Concept::ALL.len());
         assert!(videos.lines().nth(1).unwrap().ends_with(",1,1,1,1"), "{videos}");
         let concepts = found.figures["rows"][0]["concepts"].as_array().unwrap();

@@ -6,6 +6,7 @@
 //! | [`scores`](Surprises) | from surprises to one score a video, and from scores to figures |
 //! | [`pairs`](MoviePair) | videos to compare: IntPhys, GRASP, InfLevel, and the rendered scenes |
 //! | [`report`](Report) | all concepts in one table, beside the baselines |
+//! | [`tables`](Tables) | every number behind it |
 //! | [`evaluate`](evaluate()) | what `probe --kind surprise` does |
 //! | [`curve`](curve::draw) | surprise over time under the frames |
 //!
@@ -19,6 +20,7 @@ mod evaluate;
 pub mod pairs;
 mod report;
 mod scores;
+mod tables;
 mod windows;
 
 pub use evaluate::{FORMATS, evaluate};
@@ -27,4 +29,5 @@ pub use report::{ConceptFigures, Report, Row};
 pub use scores::{
     Interval, Reduction, Surprises, auprc, auroc, bootstrap, quantile, relative_accuracy, single_accuracy,
 };
+pub use tables::Tables;
 pub use windows::{Observer, Protocol, Shape};

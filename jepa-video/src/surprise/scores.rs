@@ -1,5 +1,7 @@
 //! From surprises to one score a video, and from scores to figures. Everything here is a function of numbers.
 
+use std::collections::BTreeMap;
+
 use jepa_core::error::{Error, Result};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 use serde::Serialize;
@@ -11,6 +13,7 @@ pub struct Surprises {
     windows: usize,
     /// [context length, window], row-major.
     values: Vec<f32>,
+    moments: BTreeMap<usize, Vec<f32>>,
 }
 
 /// How a video's windows become one score.
@@ -33,7 +36,17 @@ impl Surprises {
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
             return Err(Error::data("surprise", format!("a window has the surprise {value}; the model is broken")));
         }
-        Ok(Self { contexts, windows, values })
+        Ok(Self { contexts, windows, values, moments: BTreeMap::new() })
+    }
+
+    /// The same with what the first window's later times surprise those who saw so many frames.
+    pub fn with_moments(self, moments: BTreeMap<usize, Vec<f32>>) -> Self {
+        Self { moments, ..self }
+    }
+
+    /// What the first window's later times surprise those who saw so many frames, for every length that was looked at.
+    pub fn moments(&self) -> &BTreeMap<usize, Vec<f32>> {
+        &self.moments
     }
 
     /// Number of windows.

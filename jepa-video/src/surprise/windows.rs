@@ -135,7 +135,9 @@ impl Protocol {
                 values.push(sum / (0..course.len()).map(weight).sum::<f32>());
             }
         }
-        Surprises::new(self.contexts.len(), windows.len(), values)
+        let first = |(seen, rows): (usize, Vec<Vec<f32>>)| Some((seen, rows.into_iter().next()?));
+        let moments = views.found.into_iter().filter_map(first).collect();
+        Ok(Surprises::new(self.contexts.len(), windows.len(), values)?.with_moments(moments))
     }
 
     /// The first window's surprise of `context` seen frames over time, and the looked-at frames of each time.
