@@ -44,7 +44,7 @@ pub struct OverheadReport {
     pub batch: usize,
     /// A line a tool, all of them together last.
     pub lines: Vec<OverheadLine>,
-    /// Tools that this variant gives nothing to read.
+    /// Tools that this variant gives nothing to read, or not enough.
     pub left_out: Vec<String>,
 }
 
@@ -175,8 +175,15 @@ impl<V: Variant> Bench<V> {
         let rates = Rates { lr: 0.0, decay: 0.0, momentum: 0.996 };
         let (clock, before) = (Instant::now(), processor_seconds());
         let network = learner.target_network(target);
-        let work = self.replicas.forward_backward(&learner, network.as_ref(), batch, objective, &step)?;
+        let work = self.replicas.forward_backward(&learner, network.as_ref(), batch, objective, &step);
         drop(network);
+        let work = match work {
+            Ok(work) => work,
+            Err(error) => {
+                self.learner = Some(learner);
+                return Err(error);
+            }
+        };
         self.learner = Some(self.replicas.with_all(|| learner.update(work, rates, target, objective))?);
         device.sync().map_err(|e| Error::Engine(format!("{e:?}")))?;
         let processor = processor_seconds().zip(before).map(|(after, before)| after - before);
@@ -217,7 +224,7 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
         let few = batches[0].shard(0..size.min(2));
         learner.student.forward(learner.student.target(), &few, &Step::new(1, u64::MAX, seed, &engine.device))
     };
-    let (tools, left_out) = tools(&config.objective, &forward);
+    let (tools, mut left_out) = tools(&config.objective, &forward);
     let width = forward.embedding(Role::Predicted).map_or(0, |embedding| embedding.dims()[2]);
     drop(forward);
     let replicas = Replicas::new(count)?;
@@ -234,14 +241,25 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
     for _ in 0..2 {
         bench.step(&without, TargetSource::StopGradient)?;
     }
-    let mut lines = Vec::new();
-    for tool in tools {
+    let (mut lines, mut refused) = (Vec::new(), Vec::new());
+    for mut tool in tools {
+        tool.regularisers.retain(|regulariser| !refused.contains(&regulariser.term));
         let distance = tool.distance.unwrap_or(plain.distance);
         let on = tool.regularisers.first().filter(|_| tool.regularisers.len() == 1).map(|r| r.on.name());
         let regularisers = [&plain.regularisers[..], &tool.regularisers].concat();
         let with = ObjectiveConfig { distance, regularisers, ..plain.clone() };
         bench.fill_queues(&with, width);
         let objective = Objective::new(&with)?;
+        // Some ask for more samples than a batch has.
+        match bench.step(&objective, tool.target) {
+            Ok(_) => {}
+            Err(Error::Config { problem, .. }) => {
+                refused.extend(tool.regularisers.iter().map(|regulariser| regulariser.term));
+                left_out.push(format!("{} ({problem})", tool.name));
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
         let mut times: [Vec<[Option<f64>; 2]>; 2] = Default::default();
         for round in 0..request.rounds {
             // Who goes first changes, so that a drift of the machine favours nobody.

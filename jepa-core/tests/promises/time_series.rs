@@ -85,6 +85,11 @@ fn it_trains_and_probes_through_the_registry() {
     let refused = probe(ProbeKind::Linear, &["probe.layers=9"]).unwrap_err().to_string();
     assert!(refused.contains("the encoder has 2"), "{refused}");
 
+    // The student is another network than the target.
+    let student = probe(ProbeKind::Linear, &["probe.network=student"]).unwrap();
+    assert_ne!(student.rows[0].accuracy, report.rows[0].accuracy);
+    assert_eq!(student.rows[1..], report.rows[1..]);
+
     let few = ["probe.shots=[1]", "probe.shares=[0.1]", "probe.draws=2"];
     let report = probe(ProbeKind::LowShot, &few).unwrap();
     let labels: Vec<_> = report.rows.iter().map(|row| (row.shots, row.share)).collect();
@@ -100,11 +105,6 @@ fn it_trains_and_probes_through_the_registry() {
     // Four classes; two hundred steps on all weights beat guessing.
     assert!(report.rows[1].accuracy > 35.0, "{report:?}");
     assert_eq!(probe(ProbeKind::FineTune, &tune).unwrap(), report, "a function of its settings");
-
-    // The student is another network than the target.
-    let student = probe(ProbeKind::Linear, &["probe.network=student"]).unwrap();
-    assert_ne!(student.rows[0].accuracy, report.rows[0].accuracy);
-    assert_eq!(student.rows[1..], report.rows[1..]);
 
     let refused = probe(ProbeKind::Linear, &["run.steps=3"]).unwrap_err().to_string();
     assert!(refused.contains("below `probe`"), "{refused}");

@@ -31,4 +31,5 @@ fn every_tool_of_the_box_has_a_line_and_what_cannot_be_read_is_said() {
     // Nothing but terms to learn by: they stay, and the tools come on top of them.
     let report = of("vicreg");
     assert_eq!(report.lines.last().map(|line| &line.tool[..]), Some("all of them"));
+    assert!(report.left_out.iter().any(|tool| tool.contains("whitening") && tool.contains("raise run.batch")));
 }

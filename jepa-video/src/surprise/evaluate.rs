@@ -145,7 +145,8 @@ mod tests {
         let times: usize = moments.lines().skip(1).filter(|line| line.contains("gravity")).count();
         assert!(times > 2 * 100 && times.is_multiple_of(2 * 100), "{times}");
         assert_eq!(videos.lines().count(), 1 + 100 * Concept::ALL.len());
-        assert!(videos.lines().nth(1).unwrap().ends_with(",1,1,1,1"), "{videos}");
+        // Nothing goes beyond what surprises anyway.
+        assert!(videos.lines().nth(1).unwrap().ends_with(",0,0,0,0"), "{videos}");
         let concepts = found.figures["rows"][0]["concepts"].as_array().unwrap();
         assert_eq!(concepts.len(), Concept::ALL.len());
         for concept in concepts {

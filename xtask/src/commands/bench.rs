@@ -108,7 +108,7 @@ impl Bench {
                 );
             }
             if !report.left_out.is_empty() {
-                say!("  nothing to read here for: {}", report.left_out.join(", "));
+                say!("  left out, as there is too little to read: {}", report.left_out.join(", "));
             }
         }
         if self.json {
