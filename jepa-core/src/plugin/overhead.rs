@@ -163,13 +163,14 @@ struct Bench<V: Variant> {
 }
 
 impl<V: Variant> Bench<V> {
-    /// Seconds, and seconds of the processor, of one step: forward, backward, update, target.
-    fn step(&mut self, objective: &Objective, target: TargetSource) -> Result<[Option<f64>; 2]> {
+    /// Seconds, and seconds of the processor, of one step: forward, backward, update, target. Rounds take the batches in
+    /// turn: masks have other lengths in each, and what is compared takes the same.
+    fn step(&mut self, round: usize, objective: &Objective, target: TargetSource) -> Result<[Option<f64>; 2]> {
         self.number += 1;
         let device = &self.engine.device;
         let lost = || Error::Engine("the learner was lost in a failed update".into());
         let learner = self.learner.take().ok_or_else(lost)?;
-        let batch = &self.batches[self.number as usize % self.batches.len()];
+        let batch = &self.batches[round % self.batches.len()];
         let step = Step::new(self.number, u64::MAX, self.seed, device);
         // Weights stay as they are, so that every step computes the same.
         let rates = Rates { lr: 0.0, decay: 0.0, momentum: 0.996 };
@@ -238,8 +239,8 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
     let plain = ObjectiveConfig { regularisers: own, ..config.objective.clone() };
     let without = Objective::new(&plain)?;
     // The first steps meet cold memory.
-    for _ in 0..2 {
-        bench.step(&without, TargetSource::StopGradient)?;
+    for round in 0..2 {
+        bench.step(round, &without, TargetSource::StopGradient)?;
     }
     let (mut lines, mut refused) = (Vec::new(), Vec::new());
     for mut tool in tools {
@@ -251,7 +252,7 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
         bench.fill_queues(&with, width);
         let objective = Objective::new(&with)?;
         // Some ask for more samples than a batch has.
-        match bench.step(&objective, tool.target) {
+        match bench.step(0, &objective, tool.target) {
             Ok(_) => {}
             Err(Error::Config { problem, .. }) => {
                 refused.extend(tool.regularisers.iter().map(|regulariser| regulariser.term));
@@ -266,8 +267,8 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
             for turn in 0..2 {
                 let tooled = (round + turn) % 2;
                 times[tooled].push(match tooled {
-                    0 => bench.step(&without, TargetSource::StopGradient)?,
-                    _ => bench.step(&objective, tool.target)?,
+                    0 => bench.step(round, &without, TargetSource::StopGradient)?,
+                    _ => bench.step(round, &objective, tool.target)?,
                 });
             }
         }
