@@ -8,10 +8,11 @@ use std::fmt;
 
 use burn::module::Module as _;
 use burn::prelude::*;
+use burn::tensor::DType;
 
 use crate::error::{Error, Result};
 use crate::host;
-use crate::nn::{Block, BlockConfig, Init, InitScheme};
+use crate::nn::{Block, BlockConfig, Init, InitScheme, Precision};
 
 /// A device with the name it was asked for by.
 #[derive(Debug, Clone)]
@@ -81,6 +82,16 @@ impl Engine {
     /// Whether tensors live in host memory, so that replicas on threads make sense.
     pub fn is_cpu(&self) -> bool {
         self.name == "cpu"
+    }
+
+    /// Whether products can be computed in this format here.
+    pub fn check_products(&self, precision: Precision) -> Result<()> {
+        let can = match precision {
+            Precision::F32 => true,
+            Precision::Bf16 => !self.is_cpu() && self.device.supports_dtype(DType::BF16),
+        };
+        let problem = || format!("products in bf16 need a GPU that computes them, and this is {self}; leave it at f32");
+        if can { Ok(()) } else { Err(Error::config("run.precision", problem())) }
     }
 
     /// Parses an engine name and opens the device. Every engine but the CPU must agree with it on a transformer block

@@ -94,13 +94,22 @@ pub fn sum_of_squares(values: &[f32]) -> f64 {
     parts.into_iter().sum()
 }
 
-/// Sum of squares of any tensor's values, wherever they lie.
-pub fn squares(tensor: &Tensor<1>) -> Result<f64> {
-    if holds(tensor) {
-        Ok(sum_of_squares(view(tensor.clone())?.values()))
-    } else {
-        scalar(tensor.clone().powi_scalar(2).sum())
+/// Sum of squares of the values of tensors, wherever they lie, one by one; a device is waited for once.
+pub fn squares<'a>(tensors: impl IntoIterator<Item = &'a Tensor<1>>) -> Result<Vec<f64>> {
+    let (mut sums, mut there) = (Vec::new(), Vec::new());
+    for tensor in tensors {
+        if holds(tensor) {
+            sums.push(sum_of_squares(view(tensor.clone())?.values()));
+        } else {
+            there.push((sums.len(), tensor.clone().powi_scalar(2).sum()));
+            sums.push(0.0);
+        }
     }
+    let (places, there): (Vec<usize>, Vec<_>) = there.into_iter().unzip();
+    for (place, sum) in places.into_iter().zip(scalars(there)?) {
+        sums[place] = sum;
+    }
+    Ok(sums)
 }
 
 /// Reads any tensor's values to the host, whatever engine holds them.
@@ -113,6 +122,14 @@ pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
 pub fn read_f64<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>> {
     let data = tensor.try_into_data().map_err(|e| Error::Engine(format!("reading a tensor failed: {e:?}")))?;
     data.convert::<f64>().try_into_vec().map_err(|e| Error::Engine(format!("reading a tensor failed: {e:?}")))
+}
+
+/// Reads tensors of one value each; a device is waited for once.
+pub fn scalars(tensors: Vec<Tensor<1>>) -> Result<Vec<f64>> {
+    if tensors.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(read(Tensor::cat(tensors, 0))?.into_iter().map(f64::from).collect())
 }
 
 /// Reads a tensor of one value.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::masks::{MaskSet, TokenSets};
-use crate::nn::BatchStatistics;
+use crate::nn::{BatchStatistics, Precision};
 use crate::train::Exchange;
 
 /// One architecture of the family: s_x, Pred, and what s_y is computed with.
@@ -99,6 +99,8 @@ pub struct Step {
     /// Whether this is training: batch normalisations use the figures of the batch, and what a network drops is dropped.
     /// Otherwise they use their running figures, with which no sample sees another, and nothing is dropped.
     pub batch_statistics: bool,
+    /// Number format of the products of the pass.
+    pub precision: Precision,
 }
 
 impl Step {
@@ -112,7 +114,13 @@ impl Step {
             first: 0,
             exchange: Exchange::default(),
             batch_statistics: true,
+            precision: Precision::F32,
         }
+    }
+
+    /// The same with products in another number format.
+    pub fn with_products(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 }
 

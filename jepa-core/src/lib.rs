@@ -45,6 +45,8 @@ pub mod guide;
 pub mod hierarchy;
 pub mod host;
 pub mod jepa;
+#[cfg(feature = "tch")]
+mod libtorch;
 pub mod masked;
 pub mod masks;
 pub mod nn;

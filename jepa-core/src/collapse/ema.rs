@@ -2,9 +2,14 @@
 //! The only file that moves a target.
 
 use burn::module::Module;
+use burn::prelude::*;
 
+#[cfg(feature = "tch")]
+use crate::error::Error;
 use crate::error::Result;
 use crate::host;
+#[cfg(feature = "tch")]
+use crate::libtorch;
 use crate::nn::params::{self, Role};
 use crate::nn::{BatchNorm, BatchStatistics};
 
@@ -26,11 +31,20 @@ pub fn follow<M: Module>(target: M, student: &M, momentum: f64, averaged: impl F
                     });
                 })
             } else {
-                Ok(old * momentum + new * (1.0 - momentum))
+                blend(old, new, momentum)
             }
         }
         None => Ok(old),
     })
+}
+
+fn blend(old: Tensor<1>, new: Tensor<1>, momentum: f64) -> Result<Tensor<1>> {
+    #[cfg(feature = "tch")]
+    if libtorch::holds(&old) {
+        return libtorch::follow(old, new, momentum)
+            .ok_or_else(|| Error::Engine("the target lies on another engine than the student".into()));
+    }
+    Ok(old * momentum + new * (1.0 - momentum))
 }
 
 /// Moves the running figures of every batch normalisation towards what it met, once for every time it met something.

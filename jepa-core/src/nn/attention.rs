@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Init, LayerNoise, Linear, Rotation, kernels, watch};
+use super::{Init, LayerNoise, Linear, Rotation, kernels, precision, watch};
 
 /// Fused projection, scaled dot products, output projection.
 #[derive(Module, Debug)]
@@ -30,12 +30,12 @@ impl Attention {
         self.proj.forward(self.mix(x, None, None))
     }
 
-    /// The heads' results side by side, before the output projection: [batch, tokens, width] to the same; in training
-    /// perhaps with some probabilities dropped. With a `rotation` queries and keys are turned by their places.
+    /// The heads' results side by side, before the output projection, in the number format of products: [batch, tokens,
+    /// width] to the same; in training perhaps with some probabilities dropped. With a `rotation` queries and keys are turned by their places.
     pub fn mix(&self, x: Tensor<3>, noise: Option<LayerNoise>, rotation: Option<&Rotation>) -> Tensor<3> {
-        let qkv = self.qkv.forward(x);
+        let qkv = self.qkv.forward_to_product(x);
         let qkv = match rotation {
-            Some(rotation) => rotation.turn(qkv, self.heads),
+            Some(rotation) => precision::for_product(rotation.turn(precision::full(qkv), self.heads)),
             None => qkv,
         };
         let watched = watch::is_on().then(|| qkv.clone());
@@ -43,7 +43,7 @@ impl Attention {
             None => attention(qkv, self.heads),
             Some(noise) => {
                 let [batch, tokens, fused] = qkv.dims();
-                let [q, k, v] = kernels::split_heads(qkv, self.heads);
+                let [q, k, v] = kernels::split_heads(precision::full(qkv), self.heads);
                 let scale = (q.dims()[3] as f64).powf(-0.5);
                 let p = burn::tensor::activation::softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3);
                 noise.probabilities(p).matmul(v).swap_dims(1, 2).reshape([batch, tokens, fused / 3])

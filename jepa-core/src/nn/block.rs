@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Attention, Init, LayerNoise, LayerNorm, Linear, Noise, Rotation, kernels, watch};
+use super::{Attention, Init, LayerNoise, LayerNorm, Linear, Noise, Rotation, kernels, precision, watch};
 
 /// Shape of one block.
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +27,9 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// What the second layer reads: [batch, tokens, width] to [batch, tokens, hidden].
+    /// What the second layer reads, in the number format of products: [batch, tokens, width] to [batch, tokens, hidden].
     pub fn hidden(&self, x: Tensor<3>) -> Tensor<3> {
-        kernels::gelu(self.fc1.forward(x))
+        kernels::gelu(self.fc1.forward_to_product(x))
     }
 }
 
@@ -104,7 +104,7 @@ impl Block {
             return self.mlp.fc2.forward_onto(hidden, x);
         };
         let x = tail(x) + noise.path(noise.values(self.attn.proj.forward(mixed), 1), 2);
-        let hidden = noise.values(self.mlp.hidden(self.norm2.forward(x.clone())), 3);
+        let hidden = noise.values(precision::full(self.mlp.hidden(self.norm2.forward(x.clone()))), 3);
         x + noise.path(noise.values(self.mlp.fc2.forward(hidden), 4), 5)
     }
 }

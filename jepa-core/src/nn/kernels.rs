@@ -15,6 +15,9 @@ use burn::tensor::{DType, activation};
 use burn_flex::FlexTensor;
 
 use super::cpu::{self, AttentionShape, Kept};
+use super::precision::{for_product, full};
+#[cfg(feature = "tch")]
+use crate::libtorch;
 
 pub(super) type Tracked = FloatTensor<Autodiff<Flex, NoCheckpointing>>;
 
@@ -55,7 +58,8 @@ pub(super) fn shaped(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
 
 // --- linear --------------------------------------------------------------------------------------------------------
 
-/// x W + b over the last dimension, W [inputs, outputs]; added to `onto` when that is given.
+/// x W + b over the last dimension, W [inputs, outputs], in the number format of products; added to `onto` when that is
+/// given.
 pub(super) fn linear<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<2>,
@@ -63,8 +67,8 @@ pub(super) fn linear<const D: usize>(
     onto: Option<Tensor<D>>,
 ) -> Tensor<D> {
     let composed = |x, weight, bias, onto: Option<Tensor<D>>| {
-        let y = burn::tensor::module::linear(x, weight, bias);
-        if let Some(onto) = onto { onto + y } else { y }
+        let y = linear_composed(x, weight, bias);
+        if let Some(onto) = onto { onto + full(y) } else { y }
     };
     if !is_here(&x) {
         return composed(x, weight, bias, onto);
@@ -73,6 +77,11 @@ pub(super) fn linear<const D: usize>(
     let is_tracked = x.is_autodiff() || weight.is_autodiff();
     let fused = if is_tracked { linear_tracked(x, weight, bias, onto) } else { linear_plain(x, weight, bias, onto) };
     fused.unwrap_or_else(|| composed(again.0, again.1, again.2, again.3))
+}
+
+/// In burn's operations; the result is in the number format of products.
+fn linear_composed<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    burn::tensor::module::linear(for_product(x), for_product(weight), bias.map(for_product))
 }
 
 fn apply_linear(
@@ -160,7 +169,7 @@ fn linear_tracked<const D: usize>(
 /// Layer normalisation over the last dimension, biased variance.
 pub(super) fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<3> {
     if !is_here(&x) {
-        return burn::tensor::module::layer_norm(x, weight, Some(bias), eps);
+        return layer_norm_elsewhere(x, weight, bias, eps);
     }
     let composed = (x.clone(), weight.clone(), bias.clone());
     let fused = if x.is_autodiff() || weight.is_autodiff() {
@@ -169,6 +178,17 @@ pub(super) fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: 
         layer_norm_plain(x, weight, bias, eps)
     };
     fused.unwrap_or_else(|| burn::tensor::module::layer_norm(composed.0, composed.1, Some(composed.2), eps))
+}
+
+fn layer_norm_elsewhere(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<3> {
+    #[cfg(feature = "tch")]
+    if libtorch::holds(&x)
+        && (x.is_autodiff() || weight.is_autodiff())
+        && let Some(y) = libtorch::layer_norm(x.clone(), weight.clone(), bias.clone(), eps)
+    {
+        return y;
+    }
+    burn::tensor::module::layer_norm(x, weight, Some(bias), eps)
 }
 
 fn normalise(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, eps: f64) -> (FlexTensor, Vec<[f32; 2]>) {
@@ -229,13 +249,22 @@ fn layer_norm_tracked(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64
 /// x Φ(x) with the exact error function.
 pub(super) fn gelu(x: Tensor<3>) -> Tensor<3> {
     if !is_here(&x) {
-        // Written out: where an engine has no gradient of its own, burn's is that of the tanh approximation.
-        let cdf = ((x.clone() / std::f64::consts::SQRT_2).erf() + 1.0) * 0.5;
-        return x * cdf;
+        return gelu_elsewhere(x);
     }
     let composed = x.clone();
     let fused = if x.is_autodiff() { gelu_tracked(x) } else { gelu_plain(x) };
     fused.unwrap_or_else(|| activation::gelu(composed))
+}
+
+fn gelu_elsewhere(x: Tensor<3>) -> Tensor<3> {
+    if is_libtorch(&x) {
+        return activation::gelu(x);
+    }
+    // Written out: where an engine has no gradient of its own, burn's is that of the tanh approximation.
+    let dtype = x.dtype();
+    let x = full(x);
+    let cdf = ((x.clone() / std::f64::consts::SQRT_2).erf() + 1.0) * 0.5;
+    (x * cdf).cast(dtype)
 }
 
 fn apply_gelu(x: &FlexTensor) -> FlexTensor {
@@ -296,13 +325,36 @@ pub(super) fn split_heads(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
     [0, 1, 2].map(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0))
 }
 
+#[cfg(feature = "tch")]
+fn is_libtorch<const D: usize>(x: &Tensor<D>) -> bool {
+    libtorch::holds(x)
+}
+
+#[cfg(not(feature = "tch"))]
+const fn is_libtorch<const D: usize>(_: &Tensor<D>) -> bool {
+    false
+}
+
 fn attention_composed(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
+    #[cfg(feature = "tch")]
+    if libtorch::holds(&qkv)
+        && qkv.is_autodiff()
+        && let Some(mixed) = libtorch::attention(qkv.clone(), heads)
+    {
+        return mixed;
+    }
     let [batch, tokens, fused] = qkv.dims();
+    let dtype = qkv.dtype();
     let [q, k, v] = split_heads(qkv, heads);
     // An explicit scale keeps GPU engines on their f32 path.
-    let scale = Some((q.dims()[3] as f64).powf(-0.5));
-    let options = burn::tensor::ops::AttentionModuleOptions { scale, ..Default::default() };
-    let out = burn::tensor::module::attention(q, k, v, None, None, options);
+    let scale = (q.dims()[3] as f64).powf(-0.5);
+    let out = if dtype == DType::F32 || is_libtorch(&q) {
+        let options = burn::tensor::ops::AttentionModuleOptions { scale: Some(scale), ..Default::default() };
+        burn::tensor::module::attention(q, k, v, None, None, options)
+    } else {
+        let scores = full((q * scale).matmul(k.swap_dims(2, 3)));
+        activation::softmax(scores, 3).cast(dtype).matmul(v)
+    };
     out.swap_dims(1, 2).reshape([batch, tokens, fused / 3])
 }
 

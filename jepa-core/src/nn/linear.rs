@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::prelude::*;
 
-use super::{Init, kernels};
+use super::{Init, kernels, precision};
 
 /// y = x W + b. The matrix is kept [inputs, outputs]; checkpoints hold it [outputs, inputs], as PyTorch does.
 #[derive(Module, Debug)]
@@ -33,6 +33,11 @@ impl Linear {
 
     /// [.., inputs] to [.., outputs].
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        precision::full(self.forward_to_product(x))
+    }
+
+    /// The same in the number format of products, for what the next product reads.
+    pub(super) fn forward_to_product<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val), None)
     }
 
@@ -44,7 +49,7 @@ impl Linear {
 
 /// x W over the last dimension, W [inputs, outputs].
 pub fn project<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
-    kernels::linear(x, weight, None, None)
+    precision::full(kernels::linear(x, weight, None, None))
 }
 
 /// x Φ(x), with the exact error function.

@@ -64,6 +64,7 @@ pub struct BenchReport {
 
 pub(super) fn run<V: Variant>(plugin: &Plugin, request: &BenchRequest) -> Result<BenchReport> {
     let (preset, config) = resolve::<V>(plugin, &request.settings)?;
+    request.engine.check_products(config.run.precision)?;
     let variant = std::sync::Arc::new(V::new(&config.model)?);
     // A bench needs samples of the right shape, not a data set: the built-in one unless another was named.
     let data = request.settings.data.clone().unwrap_or_else(|| "builtin".into());
@@ -93,7 +94,7 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &BenchRequest) -> Result
     for (i, batch) in batches.iter().enumerate() {
         let number = i as u64 + 1;
         let clock = Instant::now();
-        let step = Step::new(number, steps, config.run.seed, device);
+        let step = Step::new(number, steps, config.run.seed, device).with_products(config.run.precision);
         let target = learner.target_network(config.target);
         let work = replicas.forward_backward(&learner, target.as_ref(), batch, &objective, &step)?;
         drop(target);

@@ -14,6 +14,7 @@ use crate::data::{DataSpec, Split};
 use crate::device::Engine;
 use crate::error::{Error, Result};
 use crate::jepa::{Batch as _, Forward, Jepa as _, Role, Step, TargetSource};
+use crate::nn::Precision;
 use crate::objective::{DistanceConfig, Objective, ObjectiveConfig, WeightedRegulariser};
 use crate::random::{Draw as _, Purpose, Stream};
 use crate::train::{Learner, Rates, Replicas, default_replicas};
@@ -160,6 +161,7 @@ struct Bench<V: Variant> {
     batches: Vec<Batch<V>>,
     number: u64,
     seed: u64,
+    precision: Precision,
 }
 
 impl<V: Variant> Bench<V> {
@@ -171,7 +173,7 @@ impl<V: Variant> Bench<V> {
         let lost = || Error::Engine("the learner was lost in a failed update".into());
         let learner = self.learner.take().ok_or_else(lost)?;
         let batch = &self.batches[round % self.batches.len()];
-        let step = Step::new(self.number, u64::MAX, self.seed, device);
+        let step = Step::new(self.number, u64::MAX, self.seed, device).with_products(self.precision);
         // Weights stay as they are, so that every step computes the same.
         let rates = Rates { lr: 0.0, decay: 0.0, momentum: 0.996 };
         let (clock, before) = (Instant::now(), processor_seconds());
@@ -212,6 +214,7 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
     // Samples of the right shape are enough: the built-in ones unless others were named.
     let data = request.settings.data.clone().unwrap_or_else(|| "builtin".into());
     let source = variant.open(&DataSpec::parse(&data, V::FORMATS), Split::Train)?;
+    request.engine.check_products(config.run.precision)?;
     let (engine, seed, size) = (request.engine.clone(), config.run.seed, config.run.batch);
     let count = config.run.replicas.unwrap_or_else(|| default_replicas(&engine)).min(size);
     let prepare = |number: u64| {
@@ -229,7 +232,8 @@ pub(super) fn run<V: Variant>(plugin: &Plugin, request: &OverheadRequest) -> Res
     let width = forward.embedding(Role::Predicted).map_or(0, |embedding| embedding.dims()[2]);
     drop(forward);
     let replicas = Replicas::new(count)?;
-    let mut bench = Bench::<V> { replicas, engine, learner: Some(learner), batches, number: 0, seed };
+    let precision = config.run.precision;
+    let mut bench = Bench::<V> { replicas, engine, learner: Some(learner), batches, number: 0, seed, precision };
 
     // Methods without a distance learn by their terms alone: those stay, and tools are put beside them.
     let own = match config.objective.distance {

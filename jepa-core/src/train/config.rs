@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use super::{AdamWConfig, GuardConfig, ScheduleConfig};
 use crate::error::{Error, Result};
 use crate::jepa::TargetSource;
+use crate::nn::Precision;
 use crate::objective::ObjectiveConfig;
 use crate::probe::ProbeConfig;
 
@@ -63,6 +64,9 @@ pub struct RunSection {
     /// Copies that share a batch; absent: one a core on the CPU, one otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<usize>,
+    /// Number format of matrix products; `bf16` needs a GPU.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
     /// Checkpoints kept.

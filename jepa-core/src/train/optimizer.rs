@@ -9,6 +9,8 @@ use super::Rates;
 use super::lars::{self, LarsForm};
 use crate::error::{Error, Result};
 use crate::host;
+#[cfg(feature = "tch")]
+use crate::libtorch;
 use crate::nn::params::{self, Leaf, Role};
 
 /// Constants of AdamW; the learning rate and the decay come from the schedule.
@@ -263,9 +265,9 @@ impl Clips {
             return Ok(Self::All(factor(norm)));
         }
         let mut squares: Vec<(String, f64)> = Vec::new();
-        for (leaf, gradient) in params::leaves(module).iter().zip(gradients) {
-            let Some(gradient) = gradient else { continue };
-            let square = host::squares(gradient)?;
+        let leaves = params::leaves(module);
+        let leaves = leaves.iter().zip(gradients).filter(|(_, gradient)| gradient.is_some()).map(|(leaf, _)| leaf);
+        for (leaf, square) in leaves.zip(host::squares(gradients.iter().flatten())?) {
             match squares.iter_mut().find(|(network, _)| network == network_of(leaf)) {
                 Some((_, sum)) => *sum += square,
                 None => squares.push((network_of(leaf).to_owned(), square)),
@@ -345,8 +347,22 @@ fn on_device(
     state: Moments,
 ) -> Result<(Tensor<1>, Moments)> {
     let [b1, b2] = config.betas;
-    let g = gradient * scale.clip;
     let before = state.second.ok_or_else(|| Error::Engine("the optimiser has no second moments".into()))?;
+    #[cfg(feature = "tch")]
+    if libtorch::holds(&value) {
+        let at = libtorch::AdamWFactors {
+            clip: scale.clip,
+            new: [1.0 - b1, 1.0 - b2],
+            shrink: scale.shrink,
+            step: scale.step,
+            root: correct.second_root,
+            eps: config.eps,
+        };
+        let [value, first, second] = libtorch::adamw(at, [value, state.first, before], gradient)
+            .ok_or_else(|| Error::Engine("gradients lie on another engine than weights".into()))?;
+        return Ok((value, Moments { first, second: Some(second) }));
+    }
+    let g = if scale.clip == 1.0 { gradient } else { gradient * scale.clip };
     let first = state.first.clone() + (g.clone() - state.first) * (1.0 - b1);
     let second = before * b2 + g.powi_scalar(2) * (1.0 - b2);
     let update = first.clone() / (second.clone().sqrt() / correct.second_root + config.eps);

@@ -126,10 +126,8 @@ impl Replicas {
         let forward = |shard: &Shard<J::Batch>| {
             // Leaves of its own: two graphs never share one.
             let student = learner.student.clone().train();
-            let mut forward = match target {
-                Some(target) => student.forward(target, &shard.batch, &shard.step),
-                None => student.forward(student.target(), &shard.batch, &shard.step),
-            };
+            let target = target.unwrap_or_else(|| student.target());
+            let mut forward = step.precision.within(|| student.forward(target, &shard.batch, &shard.step));
             let pooled = objective.pooled(&forward)?;
             let kept = Kept {
                 statistics: std::mem::take(&mut forward.statistics),
@@ -259,12 +257,13 @@ fn with_statistics<M>(
 
 fn backward<M: burn::module::Module>(share: Share<M>) -> Result<Part> {
     let Share { student, loss, terms, weight, kept, .. } = share;
-    let mut values = Vec::with_capacity(terms.len());
-    for (name, value) in terms {
-        values.push((name, host::scalar(if value.is_autodiff() { value.inner() } else { value })? * weight));
-    }
     let mut gradients = (loss * weight).backward();
-    Ok(Part { terms: values, gradients: params::gradients(&student, &mut gradients), kept })
+    let gradients = params::gradients(&student, &mut gradients);
+    // Read when all work is under way: a device is not kept waiting for the host.
+    let (names, values): (Vec<_>, Vec<_>) = terms.into_iter().unzip();
+    let values = values.into_iter().map(|v| if v.is_autodiff() { v.inner() } else { v }).collect();
+    let terms = names.into_iter().zip(host::scalars(values)?.into_iter().map(|v| v * weight)).collect();
+    Ok(Part { terms, gradients, kept })
 }
 
 fn sum(parts: Vec<Part>) -> Result<Work> {
@@ -283,10 +282,7 @@ fn sum(parts: Vec<Part>) -> Result<Work> {
         }
         add_gradients(&mut gradients, part.gradients)?;
     }
-    let mut squares = 0.0;
-    for gradient in gradients.iter().flatten() {
-        squares += host::squares(gradient)?;
-    }
+    let squares: f64 = host::squares(gradients.iter().flatten())?.into_iter().sum();
     // Statistics terms are listed with their weighted sum as `penalty`; the energy terms add up by themselves.
     let penalties = terms.iter().position(|(name, _)| *name == "penalty").unwrap_or(terms.len());
     let loss = terms.iter().take(penalties + 1).map(|(_, v)| v).sum();

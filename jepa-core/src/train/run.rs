@@ -59,6 +59,7 @@ impl<'a, V: Variant> Run<'a, V> {
         session: &'a Session,
         observer: &'a mut dyn Observer,
     ) -> Result<Self> {
+        session.engine.check_products(config.run.precision)?;
         let id = session.variant.as_str();
         let variant = Arc::new(V::new(&config.model)?);
         let spec = DataSpec::parse(&config.data.source, V::FORMATS);

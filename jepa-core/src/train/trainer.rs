@@ -48,7 +48,8 @@ impl<V: Variant> Run<'_, V> {
                 continue;
             }
             let rates = self.schedule.at(number);
-            let step = Step::new(number, total, self.config.run.seed, &self.session.engine.device);
+            let run = &self.config.run;
+            let step = Step::new(number, total, run.seed, &self.session.engine.device).with_products(run.precision);
 
             // Target encoder, context encoder, predictor, energy, backward; gradients summed over the replicas.
             let learner = self.learner()?;

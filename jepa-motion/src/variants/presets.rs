@@ -30,7 +30,7 @@ fn paper() -> RunConfig<McJepaConfig> {
             steps: 100 * EPOCH,
             batch: 8,
             seed: 0,
-            replicas: None,
+            replicas: None, precision: Default::default(),
             checkpoint_every: EPOCH,
             keep: 3,
             diagnose_every: EPOCH,
@@ -96,7 +96,7 @@ fn scaled(steps: u64, batch: usize, size: usize, view: usize) -> RunConfig<McJep
     let mut config = paper();
     config.data = DataConfig { source: "builtin".into(), threads: 2 };
     config.run =
-        RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 200, keep: 3, diagnose_every: 200 };
+        RunSection { steps, batch, seed: 0, replicas: None, precision: Default::default(), checkpoint_every: 200, keep: 3, diagnose_every: 200 };
     config.schedule = ScheduleConfig { lr_start: 1e-4, lr: 1e-3, lr_final: 1e-5, warmup: 0.05, ..config.schedule };
     let model = &mut config.model;
     model.frames.size = [size; 2];

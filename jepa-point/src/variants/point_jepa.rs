@@ -291,7 +291,7 @@ pub mod presets {
                 steps: 500 * EPOCH,
                 batch: 512,
                 seed: 1,
-                replicas: None,
+                replicas: None, precision: Default::default(),
                 checkpoint_every: 5 * EPOCH,
                 keep: 3,
                 diagnose_every: 5 * EPOCH,
@@ -349,7 +349,7 @@ pub mod presets {
         let mut config = official();
         config.data = DataConfig { source: "builtin".into(), threads: 2 };
         config.run =
-            RunSection { steps, batch, seed: 0, replicas: None, checkpoint_every: 500, keep: 3, diagnose_every: 250 };
+            RunSection { steps, batch, seed: 0, replicas: None, precision: Default::default(), checkpoint_every: 500, keep: 3, diagnose_every: 250 };
         config.schedule = ScheduleConfig {
             warmup: 0.1,
             momentum: 0.99,
