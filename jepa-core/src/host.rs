@@ -101,7 +101,7 @@ pub fn squares<'a>(tensors: impl IntoIterator<Item = &'a Tensor<1>>) -> Result<V
         if holds(tensor) {
             sums.push(sum_of_squares(view(tensor.clone())?.values()));
         } else {
-            there.push((sums.len(), tensor.clone().powi_scalar(2).sum()));
+            there.push((sums.len(), squares_there(tensor.clone())));
             sums.push(0.0);
         }
     }
@@ -110,6 +110,16 @@ pub fn squares<'a>(tensors: impl IntoIterator<Item = &'a Tensor<1>>) -> Result<V
         sums[place] = sum;
     }
     Ok(sums)
+}
+
+fn squares_there(tensor: Tensor<1>) -> Tensor<1> {
+    #[cfg(feature = "tch")]
+    if crate::libtorch::holds(&tensor)
+        && let Some(sum) = crate::libtorch::squares(tensor.clone())
+    {
+        return sum;
+    }
+    tensor.powi_scalar(2).sum()
 }
 
 /// Reads any tensor's values to the host, whatever engine holds them.

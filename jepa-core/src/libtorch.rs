@@ -1,8 +1,10 @@
 //! What libtorch does better than burn asks it to: the only file that names it.
 //!
-//! burn takes layer norms and attention apart where gradients are asked for. libtorch has kernels for both and for their
-//! gradients, and chooses flash attention by itself: here each is one node of burn's graph with libtorch's graph inside.
-//! Updates of parameters happen in place, in a third of the launches.
+//! On a fast card a step is as long as the host takes to name its operations. A transformer block, a layer norm and an
+//! attention are each one node of burn's graph here, with libtorch's own graph and kernels inside (burn would take them
+//! apart); parameters are updated in place.
+
+#![allow(deprecated)] // burn-tch calls itself deprecated
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -20,31 +22,111 @@ pub(crate) fn holds<const D: usize>(x: &Tensor<D>) -> bool {
     matches!(x.device().inner().as_dispatch(), DispatchDevice::LibTorch(_))
 }
 
+fn plain<const D: usize>(x: Tensor<D>) -> Option<TchTensor> {
+    x.try_into_primitive::<LibTorch>().ok()
+}
+
 fn tracked<const D: usize>(x: Tensor<D>) -> Option<Tracked> {
     x.autodiff().try_into_primitive::<Autodiff<LibTorch, NoCheckpointing>>().ok()
 }
 
 /// Layer normalisation over the last dimension.
 pub(crate) fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Option<Tensor<3>> {
-    let [_, _, width] = x.dims();
     let y = differentiated([tracked(x)?, tracked(weight)?, tracked(bias)?], |[x, weight, bias]| {
-        x.layer_norm([width as i64], Some(weight), Some(bias), eps, true)
+        normalised(x, weight, bias, eps)
     });
     Some(Tensor::from_primitive::<Autodiff<LibTorch, NoCheckpointing>>(y))
 }
 
 /// softmax(q kᵀ / sqrt(head width)) v for a fused [batch, tokens, 3 width], giving [batch, tokens, width].
 pub(crate) fn attention(qkv: Tensor<3>, heads: usize) -> Option<Tensor<3>> {
-    let [batch, tokens, fused] = qkv.dims().map(|n| n as i64);
-    let (heads, width) = (heads as i64, fused / 3);
-    let y = differentiated([tracked(qkv)?], |[qkv]| {
-        let parts = qkv.reshape([batch, tokens, 3, heads, width / heads]).permute([2, 0, 3, 1, 4]).unbind(0);
-        let none: Option<&tch::Tensor> = None;
-        tch::Tensor::scaled_dot_product_attention(&parts[0], &parts[1], &parts[2], none, 0.0, false, None, false)
-            .transpose(1, 2)
-            .reshape([batch, tokens, width])
-    });
+    if !qkv.is_autodiff() {
+        let y = tch::no_grad(|| Some(mixed(&plain(qkv)?.tensor, heads)))?;
+        return Some(Tensor::from_primitive::<LibTorch>(TchTensor::new(y)));
+    }
+    let y = differentiated([tracked(qkv)?], |[qkv]| mixed(qkv, heads));
     Some(Tensor::from_primitive::<Autodiff<LibTorch, NoCheckpointing>>(y))
+}
+
+/// What a block is made of: weight and bias of its norm, fused projection and output projection, then of its second norm
+/// and the two layers of its MLP.
+pub(crate) struct BlockWeights {
+    pub(crate) norms: [[Tensor<1>; 2]; 2],
+    pub(crate) matrices: [Tensor<2>; 4],
+    pub(crate) biases: [Tensor<1>; 4],
+}
+
+/// How a block computes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockForm {
+    pub(crate) heads: usize,
+    pub(crate) eps: f64,
+    /// The first token whose output is asked for.
+    pub(crate) first: usize,
+    /// Whether products are in bf16.
+    pub(crate) rounded: bool,
+}
+
+/// x + Attn(LN(x)), then x + MLP(LN(x)), for the tokens from `first` on.
+pub(crate) fn block(x: Tensor<3>, weights: BlockWeights, form: BlockForm) -> Option<Tensor<3>> {
+    let BlockWeights { norms: [[w1, b1], [w2, b2]], matrices: [qkv, proj, fc1, fc2], biases: [qb, pb, b3, b4] } =
+        weights;
+    if x.is_autodiff() || qkv.is_autodiff() {
+        let [w1, b1, w2, b2] = [tracked(w1)?, tracked(b1)?, tracked(w2)?, tracked(b2)?];
+        let [qkv, proj, fc1, fc2] = [tracked(qkv)?, tracked(proj)?, tracked(fc1)?, tracked(fc2)?];
+        let [qb, pb, b3, b4] = [tracked(qb)?, tracked(pb)?, tracked(b3)?, tracked(b4)?];
+        let inputs = [tracked(x)?, w1, b1, qkv, qb, proj, pb, w2, b2, fc1, b3, fc2, b4];
+        let y = differentiated(inputs, |inputs| block_of(inputs, form));
+        return Some(Tensor::from_primitive::<Autodiff<LibTorch, NoCheckpointing>>(y));
+    }
+    let [w1, b1, w2, b2] = [plain(w1)?, plain(b1)?, plain(w2)?, plain(b2)?];
+    let [qkv, proj, fc1, fc2] = [plain(qkv)?, plain(proj)?, plain(fc1)?, plain(fc2)?];
+    let [qb, pb, b3, b4] = [plain(qb)?, plain(pb)?, plain(b3)?, plain(b4)?];
+    let inputs = [plain(x)?, w1, b1, qkv, qb, proj, pb, w2, b2, fc1, b3, fc2, b4];
+    let y = tch::no_grad(|| block_of(inputs.each_ref().map(|x| &x.tensor), form));
+    Some(Tensor::from_primitive::<LibTorch>(TchTensor::new(y)))
+}
+
+fn block_of(inputs: [&tch::Tensor; 13], form: BlockForm) -> tch::Tensor {
+    let [x, w1, b1, qkv, qb, proj, pb, w2, b2, fc1, b3, fc2, b4] = inputs;
+    let kind = if form.rounded { tch::Kind::BFloat16 } else { x.kind() };
+    let linear = |x: &tch::Tensor, weight: &tch::Tensor, bias: &tch::Tensor| {
+        let (mut shape, inputs) = (x.size(), weight.size()[0]);
+        let rows = x.to_kind(kind).reshape([-1, inputs]);
+        let y = bias.to_kind(kind).addmm(&rows, &weight.to_kind(kind));
+        if let Some(last) = shape.last_mut() {
+            *last = weight.size()[1];
+        }
+        y.reshape(shape)
+    };
+    let tail = |x: tch::Tensor| match form.first as i64 {
+        0 => x,
+        first => x.narrow(1, first, x.size()[1] - first),
+    };
+    let heads = tail(mixed(&linear(&normalised(x, w1, b1, form.eps), qkv, qb), form.heads));
+    let x = tail(x.shallow_clone()) + linear(&heads, proj, pb);
+    let hidden = linear(&normalised(&x, w2, b2, form.eps), fc1, b3).gelu("none");
+    x + linear(&hidden, fc2, b4)
+}
+
+fn normalised(x: &tch::Tensor, weight: &tch::Tensor, bias: &tch::Tensor, eps: f64) -> tch::Tensor {
+    x.layer_norm(weight.size(), Some(weight), Some(bias), eps, true)
+}
+
+fn mixed(qkv: &tch::Tensor, heads: usize) -> tch::Tensor {
+    let [batch, tokens, fused] = qkv.size()[..] else { return qkv.shallow_clone() };
+    let (heads, width) = (heads as i64, fused / 3);
+    let parts = qkv.reshape([batch, tokens, 3, heads, width / heads]).permute([2, 0, 3, 1, 4]).unbind(0);
+    let [q, k, v] = [&parts[0], &parts[1], &parts[2]];
+    let none: Option<&tch::Tensor> = None;
+    // On a GPU named outright: left to itself libtorch takes cuDNN's, which is compiled anew for every number of tokens, and
+    // masks leave another number in every step.
+    let y = if q.device().is_cuda() {
+        tch::Tensor::internal_scaled_dot_product_efficient_attention(q, k, v, none, true, 0.0, false, None).0
+    } else {
+        tch::Tensor::scaled_dot_product_attention(q, k, v, none, 0.0, false, None, false)
+    };
+    y.transpose(1, 2).reshape([batch, tokens, width])
 }
 
 /// f(inputs), with libtorch's gradient.
@@ -115,7 +197,7 @@ pub(crate) struct AdamWFactors {
 pub(crate) fn adamw(at: AdamWFactors, state: [Tensor<1>; 3], gradient: Tensor<1>) -> Option<[Tensor<1>; 3]> {
     let [value, first, second] = state;
     let [mut value, mut first, mut second] = [own(value)?, own(first)?, own(second)?];
-    let gradient = gradient.try_into_primitive::<LibTorch>().ok()?.tensor;
+    let gradient = plain(gradient)?.tensor;
     let gradient = if at.clip == 1.0 { gradient } else { gradient * at.clip };
     let _ = first.tensor.lerp_(&gradient, at.new[0]);
     let _ = second.tensor.lerp_(&gradient.square(), at.new[1]);
@@ -129,12 +211,18 @@ pub(crate) fn adamw(at: AdamWFactors, state: [Tensor<1>; 3], gradient: Tensor<1>
 /// keep * old + (1 − keep) * new, in place; `None` where libtorch does not hold them.
 pub(crate) fn follow(old: Tensor<1>, new: Tensor<1>, keep: f64) -> Option<Tensor<1>> {
     let mut old = own(old)?;
-    let _ = old.tensor.lerp_(&new.try_into_primitive::<LibTorch>().ok()?.tensor, 1.0 - keep);
+    let _ = old.tensor.lerp_(&plain(new)?.tensor, 1.0 - keep);
     Some(Tensor::from_primitive::<LibTorch>(old))
 }
 
 /// Values to be written over: a copy when somebody else holds them too.
 fn own(x: Tensor<1>) -> Option<TchTensor> {
-    let x = x.try_into_primitive::<LibTorch>().ok()?;
+    let x = plain(x)?;
     Some(if x.can_mut() { x } else { TchTensor::new(x.tensor.copy()) })
+}
+
+/// The sum of squares, one value; `None` where libtorch does not hold them.
+pub(crate) fn squares(x: Tensor<1>) -> Option<Tensor<1>> {
+    let x = plain(x)?.tensor;
+    Some(Tensor::from_primitive::<LibTorch>(TchTensor::new(x.dot(&x).reshape([1]))))
 }

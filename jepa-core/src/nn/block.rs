@@ -96,6 +96,14 @@ impl Block {
     }
 
     fn compute(&self, x: Tensor<3>, first: usize, noise: Option<LayerNoise>, rotation: Option<&Rotation>) -> Tensor<3> {
+        #[cfg(feature = "tch")]
+        if noise.is_none()
+            && rotation.is_none()
+            && !watch::is_on()
+            && let Some(output) = self.by_libtorch(&x, first)
+        {
+            return output;
+        }
         let tail = |x: Tensor<3>| if first == 0 { x } else { x.slice(s![.., first.., ..]) };
         let mixed = tail(self.attn.mix(self.norm1.forward(x.clone()), noise, rotation));
         let Some(noise) = noise else {
@@ -106,6 +114,27 @@ impl Block {
         let x = tail(x) + noise.path(noise.values(self.attn.proj.forward(mixed), 1), 2);
         let hidden = noise.values(precision::full(self.mlp.hidden(self.norm2.forward(x.clone()))), 3);
         x + noise.path(noise.values(self.mlp.fc2.forward(hidden), 4), 5)
+    }
+
+    /// Where libtorch holds the values it takes a block as a whole.
+    #[cfg(feature = "tch")]
+    fn by_libtorch(&self, x: &Tensor<3>, first: usize) -> Option<Tensor<3>> {
+        use crate::libtorch::{self, BlockForm, BlockWeights};
+        if !libtorch::holds(x) {
+            return None;
+        }
+        let layers = [&self.attn.qkv, &self.attn.proj, &self.mlp.fc1, &self.mlp.fc2];
+        let [Some(qkv), Some(proj), Some(fc1), Some(fc2)] = layers.map(|l| l.bias.as_ref().map(|b| b.val())) else {
+            return None;
+        };
+        let weights = BlockWeights {
+            norms: [&self.norm1, &self.norm2].map(|norm| [norm.weight.val(), norm.bias.val()]),
+            matrices: layers.map(|layer| layer.weight.val()),
+            biases: [qkv, proj, fc1, fc2],
+        };
+        let rounded = precision::now() == precision::Precision::Bf16;
+        let form = BlockForm { heads: self.attn.heads, eps: self.norm1.eps, first, rounded };
+        libtorch::block(x.clone(), weights, form)
     }
 }
 

@@ -81,7 +81,12 @@ pub(super) fn linear<const D: usize>(
 
 /// In burn's operations; the result is in the number format of products.
 fn linear_composed<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    burn::tensor::module::linear(for_product(x), for_product(weight), bias.map(for_product))
+    let ([inputs, outputs], mut shape) = (weight.dims(), x.dims());
+    // One large product, never a batch of small ones.
+    let rows: Tensor<2> = for_product(x).reshape([shape.iter().product::<usize>() / inputs.max(1), inputs]);
+    let y = burn::tensor::module::linear(rows, for_product(weight), bias.map(for_product));
+    shape[D - 1] = outputs;
+    y.reshape(shape)
 }
 
 fn apply_linear(
@@ -338,7 +343,6 @@ const fn is_libtorch<const D: usize>(_: &Tensor<D>) -> bool {
 fn attention_composed(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     #[cfg(feature = "tch")]
     if libtorch::holds(&qkv)
-        && qkv.is_autodiff()
         && let Some(mixed) = libtorch::attention(qkv.clone(), heads)
     {
         return mixed;
@@ -348,7 +352,7 @@ fn attention_composed(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     let [q, k, v] = split_heads(qkv, heads);
     // An explicit scale keeps GPU engines on their f32 path.
     let scale = (q.dims()[3] as f64).powf(-0.5);
-    let out = if dtype == DType::F32 || is_libtorch(&q) {
+    let out = if dtype == DType::F32 {
         let options = burn::tensor::ops::AttentionModuleOptions { scale: Some(scale), ..Default::default() };
         burn::tensor::module::attention(q, k, v, None, None, options)
     } else {

@@ -45,6 +45,12 @@ thread_local! {
     static NOW: Cell<Precision> = const { Cell::new(Precision::F32) };
 }
 
+/// The format in force on this thread.
+#[cfg(feature = "tch")]
+pub(super) fn now() -> Precision {
+    NOW.get()
+}
+
 /// Rounded for a product, where products are not in f32.
 pub(super) fn for_product<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     match NOW.get() {

@@ -23,7 +23,7 @@ use jepa_core::device::Engine;
 use jepa_core::jepa::{Step, TargetSource};
 use jepa_core::masked::{MaskedJepa, PatchBatch};
 use jepa_core::masks::{MaskRule, MultiBlock, MultiBlockConfig};
-use jepa_core::nn::{Encoder, EncoderConfig, Init, InitScheme, Predictor, PredictorConfig, positions};
+use jepa_core::nn::{Encoder, EncoderConfig, Init, InitScheme, Precision, Predictor, PredictorConfig, positions};
 use jepa_core::objective::{DistanceConfig, Objective, ObjectiveConfig};
 use jepa_core::random::{Draw as _, Purpose, Stream};
 use jepa_core::train::{AdamWConfig, Learner, Rates, Replicas};
@@ -59,7 +59,7 @@ fn course_start() -> Vec<(String, Vec<f32>)> {
 }
 
 /// Twenty steps of it.
-fn course(device: &Device) -> Course {
+fn course(device: &Device, precision: Precision) -> Course {
     let model = model(device);
     let config = MultiBlockConfig { min_keep: 3, rule: MaskRule::Corrected, ..MultiBlockConfig::official() };
     let blocks = MultiBlock::new(&config, ROWS, COLUMNS).unwrap();
@@ -80,7 +80,7 @@ fn course(device: &Device) -> Course {
             .sample(4, &mut Stream::new(1, Purpose::Masks, number, 0), &mut Stream::new(1, Purpose::Masks, number, 1))
             .unwrap();
         let batch = PatchBatch::new(values, shape, Some(masks)).unwrap();
-        let step = Step::new(number, 20, 1, device);
+        let step = Step::new(number, 20, 1, device).with_products(precision);
         let target = learner.target_network(TargetSource::Ema);
         let work = replicas.forward_backward(&learner, target.as_ref(), &batch, &objective, &step).unwrap();
         drop(target);
@@ -99,7 +99,7 @@ fn course(device: &Device) -> Course {
 fn the_engine_under_test_follows_the_cpu_for_twenty_steps() {
     let name = std::env::var("JEPA_TEST_ENGINE").unwrap_or_else(|_| "cpu".into());
     let engine = Engine::open(&name).unwrap();
-    let (here, there) = (course(&Engine::cpu().device), course(&engine.device));
+    let [here, there] = [&Engine::cpu().device, &engine.device].map(|device| course(device, Precision::F32));
     let losses = here.losses.iter().zip(&there.losses).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     let norm = (here.first_norm / there.first_norm - 1.0).abs();
     // AdamW turns a gradient of nearly zero into a whole step of either sign, so single weights may part; together they
@@ -118,4 +118,22 @@ fn the_engine_under_test_follows_the_cpu_for_twenty_steps() {
     );
     assert!(losses < 1e-4 && norm < 1e-4 && weights < 1e-2, "losses {losses}, norm {norm}, weights {weights}");
     assert!(here.losses[19] < here.losses[0], "and it learns: {:?}", here.losses);
+}
+
+#[test]
+fn products_in_bf16_are_refused_on_the_cpu_and_elsewhere_change_the_course_by_their_rounding_alone() {
+    let refused = Engine::cpu().check_products(Precision::Bf16).unwrap_err().to_string();
+    assert!(refused.contains("run.precision"), "{refused}");
+    let name = std::env::var("JEPA_TEST_ENGINE").unwrap_or_else(|_| "cpu".into());
+    let engine = Engine::open(&name).unwrap();
+    if engine.check_products(Precision::Bf16).is_err() {
+        return;
+    }
+    let [full, half] = [Precision::F32, Precision::Bf16].map(|precision| course(&engine.device, precision));
+    let relative = |(a, b): (&f64, &f64)| (b / a - 1.0).abs();
+    let losses = full.losses.iter().zip(&half.losses).map(relative).fold(0.0, f64::max);
+    let norm = (half.first_norm / full.first_norm - 1.0).abs();
+    println!("{name}: bf16 moves losses by {losses:.1e}, the first gradient norm by {norm:.1e}");
+    assert!(losses < 2e-2 && norm < 2e-2, "losses {losses}, norm {norm}");
+    assert!(losses > 1e-6, "nothing was rounded");
 }

@@ -30,7 +30,8 @@ fn paper() -> RunConfig<McJepaConfig> {
             steps: 100 * EPOCH,
             batch: 8,
             seed: 0,
-            replicas: None, precision: Default::default(),
+            replicas: None,
+            precision: Default::default(),
             checkpoint_every: EPOCH,
             keep: 3,
             diagnose_every: EPOCH,
@@ -95,8 +96,16 @@ fn paper() -> RunConfig<McJepaConfig> {
 fn scaled(steps: u64, batch: usize, size: usize, view: usize) -> RunConfig<McJepaConfig> {
     let mut config = paper();
     config.data = DataConfig { source: "builtin".into(), threads: 2 };
-    config.run =
-        RunSection { steps, batch, seed: 0, replicas: None, precision: Default::default(), checkpoint_every: 200, keep: 3, diagnose_every: 200 };
+    config.run = RunSection {
+        steps,
+        batch,
+        seed: 0,
+        replicas: None,
+        precision: Default::default(),
+        checkpoint_every: 200,
+        keep: 3,
+        diagnose_every: 200,
+    };
     config.schedule = ScheduleConfig { lr_start: 1e-4, lr: 1e-3, lr_final: 1e-5, warmup: 0.05, ..config.schedule };
     let model = &mut config.model;
     model.frames.size = [size; 2];

@@ -291,7 +291,8 @@ pub mod presets {
                 steps: 500 * EPOCH,
                 batch: 512,
                 seed: 1,
-                replicas: None, precision: Default::default(),
+                replicas: None,
+                precision: Default::default(),
                 checkpoint_every: 5 * EPOCH,
                 keep: 3,
                 diagnose_every: 5 * EPOCH,
@@ -348,8 +349,16 @@ pub mod presets {
     ) -> RunConfig<PointJepaConfig> {
         let mut config = official();
         config.data = DataConfig { source: "builtin".into(), threads: 2 };
-        config.run =
-            RunSection { steps, batch, seed: 0, replicas: None, precision: Default::default(), checkpoint_every: 500, keep: 3, diagnose_every: 250 };
+        config.run = RunSection {
+            steps,
+            batch,
+            seed: 0,
+            replicas: None,
+            precision: Default::default(),
+            checkpoint_every: 500,
+            keep: 3,
+            diagnose_every: 250,
+        };
         config.schedule = ScheduleConfig {
             warmup: 0.1,
             momentum: 0.99,

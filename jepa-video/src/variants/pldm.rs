@@ -220,7 +220,8 @@ pub mod presets {
                 steps: 12 * 260,
                 batch: 384,
                 seed: 0,
-                replicas: None, precision: Default::default(),
+                replicas: None,
+                precision: Default::default(),
                 checkpoint_every: 260,
                 keep: 3,
                 diagnose_every: 260,
@@ -283,8 +284,16 @@ pub mod presets {
     fn scaled(steps: u64, batch: usize, encoder: ImpalaConfig, samples: usize) -> RunConfig<PldmConfig> {
         let mut config = fixed_wall();
         config.data.threads = 2;
-        config.run =
-            RunSection { steps, batch, seed: 0, replicas: None, precision: Default::default(), checkpoint_every: 200, keep: 3, diagnose_every: 200 };
+        config.run = RunSection {
+            steps,
+            batch,
+            seed: 0,
+            replicas: None,
+            precision: Default::default(),
+            checkpoint_every: 200,
+            keep: 3,
+            diagnose_every: 200,
+        };
         config.optimizer.clip_scope = ClipScope::All;
         config.probe.max_train = 2_000;
         config.probe.max_test = 1_000;
