@@ -1,8 +1,10 @@
-//! Engine names to devices. The only file that constructs one.
+//! Engine names to devices. The only module that constructs one.
 //!
 //! `cpu` (pure Rust, the reference), `cuda:0`, `vulkan:0`, `wgpu:0`, `tch:cpu`, `tch:cuda:0`, and `auto`: the first GPU
 //! engine compiled in whose start-up check agrees with the CPU, else `cpu`. Which names a binary knows depends on its
-//! cargo features.
+//! cargo features. A device that a window draws with too comes from [`graphics`].
+
+pub mod graphics;
 
 use std::fmt;
 
@@ -92,6 +94,20 @@ impl Engine {
         };
         let problem = || format!("products in bf16 need a GPU that computes them, and this is {self}; leave it at f32");
         if can { Ok(()) } else { Err(Error::config("run.precision", problem())) }
+    }
+
+    /// Hands over what this thread has asked of the device, without waiting for it.
+    pub fn flush(&self) -> Result<()> {
+        self.device.flush().map_err(|e| Error::Engine(format!("work cannot be handed to {self}: {e}")))
+    }
+
+    /// aᵀ a of a row-major table with rows of `width` values: [width, width], row-major.
+    pub fn gram(&self, a: &[f32], width: usize) -> Result<Vec<f32>> {
+        if width == 0 || !a.len().is_multiple_of(width) {
+            return Err(Error::Engine(format!("{} values do not make rows of {width}", a.len())));
+        }
+        let a = Tensor::<2>::from_data(TensorData::new(a.to_vec(), [a.len() / width, width]), &self.device);
+        host::read(a.clone().transpose().matmul(a))
     }
 
     /// Parses an engine name and opens the device. Every engine but the CPU must agree with it on a transformer block
@@ -249,5 +265,19 @@ fn gpu(index: usize) -> burn::tensor::DeviceKind {
     match index {
         0 => burn::tensor::DeviceKind::DefaultDevice,
         n => burn::tensor::DeviceKind::DiscreteGpu(n),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_product_of_a_table_with_itself_is_that_of_paper_and_pencil() {
+        let engine = Engine::cpu();
+        let product = engine.gram(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3).unwrap();
+        assert_eq!(product, [17.0, 22.0, 27.0, 22.0, 29.0, 36.0, 27.0, 36.0, 45.0]);
+        assert!(engine.gram(&[1.0, 2.0, 3.0], 2).is_err() && engine.gram(&[], 0).is_err());
+        engine.flush().unwrap();
     }
 }

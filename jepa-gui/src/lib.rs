@@ -11,6 +11,7 @@
 //! | [`runs`] | run folders: the list, the tail of an event log, the child process that writes one |
 //! | [`form`] | a configuration schema as a form |
 //! | [`analysis`] | projections, neighbours and their trust: no window, no engine |
+//! | [`compute`] | what light work is computed on: the processor, or the device that draws the window |
 //! | [`jobs`] | work in threads with progress, partial results and cancelling |
 //! | [`theme`] | colours, spacing, light and dark |
 //! | [`widgets`] | curves, pictures with masks, empty and error states |
@@ -18,6 +19,7 @@
 
 pub mod analysis;
 pub mod app;
+pub mod compute;
 pub mod form;
 pub mod jobs;
 pub mod notices;

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
+use eframe::egui_wgpu::WgpuSetup;
 use jepa_gui::app::App;
+use jepa_gui::compute::Compute;
 use jepa_gui::workspace::Workspace;
 
 // The modality crates: naming them links them, linking them registers their variants.
@@ -27,32 +30,19 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let clock = std::time::Instant::now();
+    let clock = Instant::now();
     let filter = tracing_subscriber::EnvFilter::try_from_env("JEPA_LOG").unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     let arguments = Arguments::parse();
-    let (workspace, _) = Workspace::open(&arguments.runs);
-    let size = workspace.content.window.filter(|s| s.iter().all(|v| (320.0..=10_000.0).contains(v)));
-    let viewport = egui::ViewportBuilder::default()
-        .with_title("JEPA")
-        .with_app_id("jepa-gui")
-        .with_inner_size(size.unwrap_or([1360.0, 860.0]))
-        .with_min_inner_size([720.0, 480.0]);
-    let options = eframe::NativeOptions { viewport, ..Default::default() };
-    let runs = arguments.runs.clone();
-    let started = eframe::run_native(
-        "JEPA",
-        options,
-        Box::new(move |creation| {
-            let app = App::new(&runs, &creation.egui_ctx);
-            Ok(if arguments.time_first_frame {
-                Box::new(Timed { app, clock, frames: 0 }) as Box<dyn eframe::App>
-            } else {
-                Box::new(app)
-            })
-        }),
-    );
-    match started {
+    let open = |compute, setup| window(&arguments, clock, compute, setup);
+    let (compute, setup) = Compute::share();
+    let is_shared = setup.is_some();
+    let ended = match open(compute.clone(), setup) {
+        // Whether a device can draw in a window is known when there is one.
+        Err(eframe::Error::Wgpu(problem)) if is_shared => open(compute.apart(&problem), None),
+        ended => ended,
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!(
@@ -64,10 +54,38 @@ fn main() -> ExitCode {
     }
 }
 
+/// Opens the window, on this device or on one of its own, and comes back when it is closed.
+fn window(arguments: &Arguments, clock: Instant, compute: Compute, setup: Option<WgpuSetup>) -> eframe::Result {
+    let (workspace, _) = Workspace::open(&arguments.runs);
+    let size = workspace.content.window.filter(|s| s.iter().all(|v| (320.0..=10_000.0).contains(v)));
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("JEPA")
+        .with_app_id("jepa-gui")
+        .with_inner_size(size.unwrap_or([1360.0, 860.0]))
+        .with_min_inner_size([720.0, 480.0]);
+    let mut options = eframe::NativeOptions { viewport, ..Default::default() };
+    if let Some(setup) = setup {
+        options.wgpu_options.wgpu_setup = setup;
+    }
+    eframe::run_native(
+        "JEPA",
+        options,
+        Box::new(move |creation| {
+            let mut app = App::new(&arguments.runs, &creation.egui_ctx);
+            app.shared.compute = compute;
+            Ok(if arguments.time_first_frame {
+                Box::new(Timed { app, clock, frames: 0 }) as Box<dyn eframe::App>
+            } else {
+                Box::new(app)
+            })
+        }),
+    )
+}
+
 /// Ends after the first frames and says how long they took.
 struct Timed {
     app: App,
-    clock: std::time::Instant,
+    clock: Instant,
     frames: u32,
 }
 

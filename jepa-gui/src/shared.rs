@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use egui::Color32;
 
+use crate::compute::Compute;
 use crate::notices::Notices;
 use crate::runs::{Children, Followers, Library, Program, RunSummary, Trashed};
 use crate::screens::ScreenId;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub children: Children,
     /// Graphics adapters of this machine in words, the one that draws this window first; empty without a window.
     pub adapters: Vec<String>,
+    /// What the window's own work is computed on.
+    pub compute: Compute,
     /// Asked for in this frame, carried out by the app after it.
     pub asked: Vec<Action>,
 }
@@ -99,6 +102,7 @@ impl Shared {
             followers: Followers::default(),
             children: Children::default(),
             adapters: Vec::new(),
+            compute: Compute::default(),
             asked: Vec::new(),
         }
     }

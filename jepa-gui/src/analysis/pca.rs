@@ -1,5 +1,6 @@
 //! Principal components: the directions in which samples differ most, and how much of the variance each explains.
 
+use jepa_core::random::{Draw as _, Purpose, Stream};
 use jepa_core::{Error, Result};
 use nalgebra::{DMatrix, SymmetricEigen};
 use rayon::prelude::*;
@@ -11,6 +12,12 @@ const BLOCK: usize = 512;
 
 /// Sums are made of this many parts, in this order, whatever the number of threads: equal bits on every machine.
 const PARTS: usize = 8;
+
+/// Rows whose product is asked for at a time where it is computed elsewhere: a window waits for one at most.
+const SLICE: usize = 4096;
+
+/// How far a product from elsewhere may lie from the processor's, over its largest value.
+const ACCURACY: f64 = 1e-4;
 
 /// A fitted basis: it projects the samples it was fitted on and, for a comparison, those of another checkpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,12 +32,22 @@ impl Pca {
     /// Fits the `keep` strongest components by an eigen-decomposition of the covariance (n - 1 in the denominator).
     /// The sign of a component is the one that makes its loading of largest magnitude positive.
     pub fn fit(samples: Matrix, keep: usize) -> Result<Self> {
+        Self::of(samples, keep, |mean| Ok(covariance(samples, mean)))
+    }
+
+    /// The same with products computed elsewhere: `gram` gives a^T a of a row-major table `a` with rows of this width.
+    /// Refused where one of them is not the processor's.
+    pub fn fit_with(samples: Matrix, keep: usize, gram: impl Fn(&[f32], usize) -> Result<Vec<f32>>) -> Result<Self> {
+        Self::of(samples, keep, |mean| covariance_with(samples, mean, gram))
+    }
+
+    fn of(samples: Matrix, keep: usize, covariance: impl FnOnce(&[f32]) -> Result<Vec<f64>>) -> Result<Self> {
         let width = samples.width();
         if samples.rows() < 2 {
             return Err(Error::data("features", "principal components need at least two samples"));
         }
         let mean = mean(samples);
-        let covariance = DMatrix::from_vec(width, width, covariance(samples, &mean));
+        let covariance = DMatrix::from_vec(width, width, covariance(&mean)?);
         let total = covariance.trace().max(0.0);
         // QR with shifts takes two or three sweeps an eigenvalue; hundreds mean that it never ends.
         let eigen = SymmetricEigen::try_new(covariance, f64::EPSILON, 300 * width)
@@ -155,7 +172,52 @@ fn covariance(samples: Matrix, mean: &[f32]) -> Vec<f64> {
     for part in parts {
         sum.iter_mut().zip(part).for_each(|(sum, v)| *sum += v);
     }
-    let scale = 1.0 / (samples.rows() as f64 - 1.0);
+    unbiased(sum, samples.rows())
+}
+
+/// The covariance matrix with the products of slices from elsewhere, sums over slices in f64.
+fn covariance_with(
+    samples: Matrix,
+    mean: &[f32],
+    gram: impl Fn(&[f32], usize) -> Result<Vec<f32>>,
+) -> Result<Vec<f64>> {
+    let width = samples.width();
+    let (mut sum, mut scratch) = (vec![0.0; width * width], Vec::new());
+    for slice in samples.values().chunks(SLICE * width) {
+        centre(slice, mean, &mut scratch);
+        let product = gram(&scratch, width)?;
+        check(&scratch, &product, width)?;
+        sum.iter_mut().zip(&product).for_each(|(sum, &v)| *sum += f64::from(v));
+    }
+    Ok(unbiased(sum, samples.rows()))
+}
+
+/// Whether `product` is a^T a, without computing it (Freivalds): both are applied to a random vector.
+fn check(a: &[f32], product: &[f32], width: usize) -> Result<()> {
+    if product.len() != width * width {
+        return Err(Error::Engine(format!("a product of {} values, {} were expected", product.len(), width * width)));
+    }
+    let mut draw = Stream::new(0, Purpose::Probe, 0, width as u64);
+    let vector: Vec<f64> = (0..width).map(|_| f64::from(draw.normal())).collect();
+    let dot = |row: &[f32]| row.iter().zip(&vector).map(|(a, b)| f64::from(*a) * b).sum::<f64>();
+    let mut expected = vec![0.0; width];
+    for row in a.chunks_exact(width) {
+        let along = dot(row);
+        expected.iter_mut().zip(row).for_each(|(sum, v)| *sum += along * f64::from(*v));
+    }
+    let largest = product.iter().fold(0.0, |a: f64, b| a.max(f64::from(b.abs())));
+    let limit = ACCURACY * largest * (width as f64).sqrt();
+    let is_near = |(row, expected): (&[f32], &f64)| (dot(row) - expected).abs() <= limit;
+    // What is not a number is near nothing, and what is infinite not near itself.
+    if limit.is_finite() && product.chunks_exact(width).zip(&expected).all(is_near) {
+        Ok(())
+    } else {
+        Err(Error::Engine(format!("a product differs from the processor's by over {ACCURACY} of its largest value")))
+    }
+}
+
+fn unbiased(mut sum: Vec<f64>, rows: usize) -> Vec<f64> {
+    let scale = 1.0 / (rows as f64 - 1.0);
     sum.iter_mut().for_each(|v| *v *= scale);
     sum
 }
@@ -212,6 +274,38 @@ mod tests {
             pool.install(|| Pca::fit(samples, 3).unwrap())
         };
         assert_eq!(fit(1), fit(5));
+    }
+
+    #[test]
+    fn products_from_elsewhere_give_the_same_components_and_wrong_ones_are_refused() {
+        // More rows than a slice holds; variances far apart, so that components are not exchanged.
+        let (rows, width) = (SLICE + 900, 12);
+        let mut draw = Stream::new(4, Purpose::Test, 0, 0);
+        let values: Vec<f32> = (0..rows * width).map(|i| 5.0 + (1 << (i % width)) as f32 * draw.normal()).collect();
+        let samples = Matrix::new(&values, width).unwrap();
+        let engine = jepa_core::device::Engine::cpu();
+        let here = Pca::fit(samples, 4).unwrap();
+        let there = Pca::fit_with(samples, 4, |a, width| engine.gram(a, width)).unwrap();
+        for i in 0..4 {
+            assert!((there.variances()[i] / here.variances()[i] - 1.0).abs() < 1e-4, "{i}");
+            let apart = here.component(i).iter().zip(there.component(i)).map(|(a, b)| (a - b).abs());
+            assert!(apart.fold(0.0, f32::max) < 1e-4, "{i}");
+        }
+        let spoilt = |spoil: fn(&mut Vec<f32>)| {
+            let gram = |a: &[f32], width: usize| -> Result<Vec<f32>> {
+                let mut product = engine.gram(a, width)?;
+                // The second slice: the first being right proves nothing.
+                if a.len() < SLICE * width {
+                    spoil(&mut product);
+                }
+                Ok(product)
+            };
+            Pca::fit_with(samples, 4, gram).unwrap_err().to_string()
+        };
+        assert!(spoilt(|product| product[1] += product.iter().copied().fold(0.0, f32::max)).contains("differs"));
+        assert!(spoilt(|product| product.fill(0.0)).contains("differs"));
+        assert!(spoilt(|product| product[7] = f32::NAN).contains("differs"));
+        assert!(spoilt(|product| product.truncate(143)).contains("144 were expected"));
     }
 
     #[test]

@@ -93,6 +93,10 @@ pub(super) fn bottom(app: &mut App, ui: &mut Ui) {
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let drawn = shared.adapters.first().map_or("no window", String::as_str);
                 ui.label(RichText::new(format!("drawn by {drawn}")).small().weak());
+                if let Some(name) = shared.compute.name() {
+                    let text = RichText::new(format!("computed by {name}")).small().weak();
+                    ui.label(text).on_hover_text(format!("This window: {}", shared.compute));
+                }
                 if shared.program.is_none() {
                     let text = RichText::new("training program not found").small();
                     ui.label(text.color(shared.theme.band(Band::Bad))).on_hover_text(

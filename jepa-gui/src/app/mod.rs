@@ -130,9 +130,10 @@ impl App {
                 let program = self.shared.program.take();
                 let children = std::mem::take(&mut self.shared.children);
                 let adapters = std::mem::take(&mut self.shared.adapters);
+                let compute = std::mem::take(&mut self.shared.compute);
                 self.shared = Shared::new(folder, context);
                 (self.shared.children, self.shared.adapters) = (children, adapters);
-                self.shared.program = program;
+                (self.shared.program, self.shared.compute) = (program, compute);
             }
             Wanted::Run if folder.join("run.json").is_file() => {
                 self.shared.ask(Action::OpenRun(folder.to_owned()));

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::Args;
+use jepa_core::device::ENGINES;
 use jepa_core::{Error, Result};
 
 #[derive(Args)]
@@ -21,9 +22,13 @@ impl Gui {
         let program = std::env::current_exe().map_err(failed("the place of this program is not known"))?;
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+        // The engines that can share a device with the window.
+        let engines = ENGINES.iter().filter(|(_, feature, built)| *built && ["vulkan", "wgpu"].contains(feature));
         eprintln!("building the desktop app; the first time takes minutes");
         let status = Command::new(&cargo)
-            .args(["run", "--package", "jepa-gui", "--manifest-path", manifest, "--", "--runs"])
+            .args(["run", "--package", "jepa-gui", "--manifest-path", manifest])
+            .args(engines.flat_map(|(_, feature, _)| ["--features", *feature]))
+            .args(["--", "--runs"])
             .arg(&self.runs)
             // What the app starts to train, and shows as the command: this very program.
             .env("JEPA_XTASK", program)

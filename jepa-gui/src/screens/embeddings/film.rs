@@ -192,7 +192,7 @@ fn make(
                 let rows: Vec<usize> = reference.table.samples.iter().filter_map(|&s| table.row_of(s)).collect();
                 table = table.subset(&rows);
             }
-            Arc::new(Prepared::new(Arc::new(table), choice.metric(), worker)?)
+            Arc::new(Prepared::new(Arc::new(table), choice.metric(), reference.compute.clone(), worker)?)
         };
         let map = match &newer {
             _ if is_reference => map.clone(),
@@ -275,6 +275,7 @@ mod tests {
     use super::super::projection::Choice;
     use super::*;
     use crate::analysis::Metric;
+    use crate::compute::Compute;
 
     /// A run with features of three checkpoints in its folder: the same samples, turned and moved a little each time.
     fn run() -> (tempfile::TempDir, RunPart) {
@@ -302,7 +303,7 @@ mod tests {
         let origin = Origin::Run(part.clone());
         let mut job = Job::start("reference", &context, move |worker: &Worker<(Arc<Prepared>, Arc<Map>)>| {
             let table = Arc::new(origin.load(None, worker)?);
-            let prepared = Arc::new(Prepared::new(table, Metric::Cosine, worker)?);
+            let prepared = Arc::new(Prepared::new(table, Metric::Cosine, Compute::default(), worker)?);
             let map = project(&prepared, choice, None, worker, drop)?;
             Ok((prepared, map))
         });

@@ -246,6 +246,7 @@ impl Embeddings {
             self.selection.clear();
         }
         let program = program(shared);
+        self.sides[at].compute = shared.compute.clone();
         self.sides[at].open(origin, program, self.options.choice, context);
         self.follow_pictures();
     }

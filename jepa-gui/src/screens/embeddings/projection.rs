@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::camera::Place;
 use super::table::Table;
 use crate::analysis::{Index, Metric, Neighbours, Pca, Tsne, Umap, Watch, umap};
+use crate::compute::Compute;
 use crate::jobs::Worker;
 
 /// How features become places.
@@ -129,26 +130,34 @@ pub struct Prepared {
     pub pca: Arc<Pca>,
     /// Their neighbours.
     pub index: Arc<Index>,
+    /// What the components were computed on, and those of other checkpoints are.
+    pub compute: Compute,
     /// All nearest neighbours, once somebody asked.
     all: Mutex<Option<Arc<Neighbours>>>,
 }
 
 impl Prepared {
     /// Principal components and the index of neighbours.
-    pub fn new<T: Send + 'static>(table: Arc<Table>, metric: Metric, worker: &Worker<T>) -> Result<Self, String> {
+    pub fn new<T: Send + 'static>(
+        table: Arc<Table>,
+        metric: Metric,
+        compute: Compute,
+        worker: &Worker<T>,
+    ) -> Result<Self, String> {
         let features = table.features().map_err(|e| e.to_string())?;
         worker.progress(None::<f32>, format!("Principal components of {} x {}", features.rows(), features.width()));
-        let pca = Arc::new(Pca::fit(features, COMPONENTS).map_err(|e| e.to_string())?);
+        let pca = Arc::new(compute.principal(features, COMPONENTS).map_err(|e| e.to_string())?);
         worker.progress(None::<f32>, "Preparing the neighbours");
         let index = Arc::new(Index::new(features, metric));
-        Ok(Self { table, pca, index, all: Mutex::new(None) })
+        Ok(Self { table, pca, index, compute, all: Mutex::new(None) })
     }
 
     /// The same features with another idea of nearness.
     pub fn with_metric(&self, metric: Metric) -> Result<Self, String> {
         let features = self.table.features().map_err(|e| e.to_string())?;
         let index = Arc::new(Index::new(features, metric));
-        Ok(Self { table: self.table.clone(), pca: self.pca.clone(), index, all: Mutex::new(None) })
+        let (table, pca, compute) = (self.table.clone(), self.pca.clone(), self.compute.clone());
+        Ok(Self { table, pca, index, compute, all: Mutex::new(None) })
     }
 
     /// The `k` nearest of every sample; kept for the next map.
@@ -300,7 +309,8 @@ mod tests {
             let show = |map| {
                 worker.publish(map);
             };
-            project(&Prepared::new(table, choice.metric(), worker)?, choice, None, worker, show)
+            let prepared = Prepared::new(table, choice.metric(), Compute::default(), worker)?;
+            project(&prepared, choice, None, worker, show)
         });
         let (clock, mut shown) = (Instant::now(), 0);
         loop {

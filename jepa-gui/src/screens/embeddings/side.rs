@@ -14,6 +14,7 @@ use super::projection::{Choice, Map, Prepared, TRUST_K, TRUST_QUERIES, Watching,
 use super::selection::Selection;
 use super::table::Table;
 use crate::analysis::{Index, Neighbour, Trust};
+use crate::compute::Compute;
 use crate::jobs::{Job, Progress, Update};
 use crate::theme::Theme;
 
@@ -66,6 +67,8 @@ pub struct Side {
     pub neighbourhood: Option<Neighbourhood>,
     /// How it is looked at.
     pub camera: Camera,
+    /// What components are computed on.
+    pub compute: Compute,
     /// Drawing.
     pub cloud: Cloud,
     /// Colours and what they mean.
@@ -95,20 +98,22 @@ impl Side {
     /// Opens features in the background and makes the first map.
     pub fn open(&mut self, origin: Origin, program: Option<PathBuf>, choice: Choice, context: &Context) {
         let camera = Camera { is_solid: choice.dims == 3, ..self.camera };
-        *self = Self { origin: Some(origin.clone()), camera, ..Self::default() };
+        let compute = std::mem::take(&mut self.compute);
+        *self = Self { origin: Some(origin.clone()), camera, compute: compute.clone(), ..Self::default() };
         let title = format!("Features of {}", origin.title());
         self.opening = Some(Job::start(title, context, move |worker| {
             let table = Arc::new(origin.load(program.as_deref(), worker)?);
             worker.publish(Opened::Read(table.clone()));
-            Ok(Opened::Ready(Arc::new(Prepared::new(table, choice.metric(), worker)?)))
+            Ok(Opened::Ready(Arc::new(Prepared::new(table, choice.metric(), compute, worker)?)))
         }));
     }
 
     /// A table that is there already, for tests and for isolated samples.
     pub fn show(&mut self, table: Arc<Table>, choice: Choice, context: &Context) {
         self.stop_all();
+        let compute = self.compute.clone();
         self.opening = Some(Job::start("Preparing", context, move |worker| {
-            Ok(Opened::Ready(Arc::new(Prepared::new(table, choice.metric(), worker)?)))
+            Ok(Opened::Ready(Arc::new(Prepared::new(table, choice.metric(), compute, worker)?)))
         }));
     }
 

@@ -71,6 +71,10 @@ impl Engines {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let adapters = listed(&shared.adapters);
         ui.label(RichText::new(format!("This machine: {threads} cores; {adapters}")).small().weak());
+        if shared.compute.name().is_some() {
+            let text = RichText::new(format!("This window: {}", shared.compute)).small().weak();
+            ui.add(egui::Label::new(text).wrap());
+        }
     }
 }
 

@@ -73,16 +73,18 @@ pub struct Opening {
 }
 
 impl Opening {
-    fn open(&self) -> Result<Arc<dyn Inspector>, String> {
+    fn open(&self, engine: Engine) -> Result<Arc<dyn Inspector>, String> {
         let request = InspectRequest {
             weights: self.choice.weights(),
             data: self.data.clone(),
             split: if self.is_test { Split::Test } else { Split::Train },
-            // Training may have the GPU; one sample is quick without.
-            engine: Engine::cpu(),
+            engine,
         };
         let plugin = plugin::of_run(&self.choice.run).map_err(|e| e.to_string())?;
-        plugin.inspect(&request).map(Arc::from).map_err(|e| e.to_string())
+        let inspector = plugin.inspect(&request).map_err(|e| e.to_string())?;
+        // Questions come from other threads: nothing of the weights waits in this one.
+        request.engine.flush().map_err(|e| e.to_string())?;
+        Ok(Arc::from(inspector))
     }
 }
 
@@ -172,11 +174,11 @@ impl std::fmt::Debug for Eye {
 }
 
 impl Eye {
-    /// Takes what was found and asks for what is wanted next.
-    pub fn poll(&mut self, wanted: &Wanted, context: &Context) {
+    /// Takes what was found and asks for what is wanted next; what is opened for it is computed on `engine`.
+    pub fn poll(&mut self, wanted: &Wanted, engine: &Engine, context: &Context) {
         self.inspector.poll();
-        let opening = wanted.opening.clone();
-        self.inspector.want(&wanted.opening, context, "Opening the networks", move |_| opening.open());
+        let (opening, engine) = (wanted.opening.clone(), engine.clone());
+        self.inspector.want(&wanted.opening, context, "Opening the networks", move |_| opening.open(engine));
         let Some(Ok(inspector)) = self.inspector.to(&wanted.opening).map(|found| found.cloned()) else { return };
         let index = wanted.index.min(inspector.about().samples.saturating_sub(1));
         let at = (self.inspector.revision, index);

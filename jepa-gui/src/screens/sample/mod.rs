@@ -31,7 +31,7 @@ use jepa_core::probe::Network;
 use serde::{Deserialize, Serialize};
 
 use super::{Command, Empty, Screen, ScreenId};
-use crate::runs::checkpoints;
+use crate::runs::{Standing, checkpoints};
 use crate::shared::{Action, Shared};
 use crate::widgets;
 use ask::Ask;
@@ -170,7 +170,7 @@ impl Screen for Sample {
     fn ui(&mut self, ui: &mut Ui, shared: &mut Shared) {
         let Some(run) = shared.focused().cloned() else { return };
         self.turn_to(&run.path);
-        self.ask(ui.ctx());
+        self.ask(ui.ctx(), shared);
         self.settle();
         self.keys(ui.ctx());
         self.choose(ui, &run, shared);
@@ -191,7 +191,7 @@ impl Screen for Sample {
         if self.view.is_playing {
             ui.ctx().request_repaint();
         }
-        let is_live = run.standing == crate::runs::Standing::Running;
+        let is_live = run.standing == Standing::Running;
         ui.columns(2, |columns| {
             self.stages(&mut columns[0], shared);
             self.tabs(&mut columns[1], &run.path, is_live, shared);
@@ -257,7 +257,7 @@ impl Sample {
         Some(if self.which == Which::Newest && steps.is_empty() { Which::Untrained } else { self.which })
     }
 
-    fn ask(&mut self, context: &Context) {
+    fn ask(&mut self, context: &Context, shared: &Shared) {
         let Some(run) = self.run.clone() else { return };
         self.steps.poll();
         let key = (run.clone(), self.since.elapsed().as_secs() / 3);
@@ -272,6 +272,8 @@ impl Sample {
         let choices = std::iter::once(Choice { run, which }).chain(self.beside.clone());
         let choices: Vec<Choice> = choices.collect();
         let rows = self.rows();
+        let is_training = shared.library.runs.iter().any(|run| run.standing == Standing::Running);
+        let engine = shared.compute.for_samples(is_training);
         self.eyes.resize_with(choices.len(), Eye::default);
         for (eye, choice) in self.eyes.iter_mut().zip(choices) {
             let wanted = Wanted {
@@ -285,7 +287,7 @@ impl Sample {
                 painted: (self.options.mode == Mode::WhatIf).then(|| self.painted.clone()),
                 surprise: self.options.surprise,
             };
-            eye.poll(&wanted, context);
+            eye.poll(&wanted, &engine, context);
         }
     }
 
