@@ -67,6 +67,8 @@ pub fn decide(facts: &Facts) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(any(feature = "vulkan", feature = "wgpu"))]
+    use crate::device::Engine;
 
     fn card() -> Facts {
         Facts { name: "A card".into(), is_software: false, is_opengl: false, lacks_layout: false }
@@ -98,8 +100,18 @@ mod tests {
     #[test]
     fn a_device_is_made_once_a_process_and_where_there_is_none_it_is_said_why() {
         match share() {
-            Ok(shared) => assert!(shared.engine.hardware.is_some_and(|hardware| hardware.is_card)),
-            Err(refusal) => assert!(!refusal.to_string().is_empty()),
+            Ok(shared) => {
+                println!("{} is shared", shared.engine);
+                assert!(shared.engine.hardware.as_ref().is_some_and(|hardware| hardware.is_card));
+                let table: Vec<f32> = (0..300 * 64).map(|i| (i as f32 * 0.37).sin()).collect();
+                let [here, there] = [Engine::cpu(), shared.engine].map(|engine| engine.gram(&table, 64).unwrap());
+                let far = here.iter().zip(&there).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(far < 1e-4 * 300.0, "{far}");
+            }
+            Err(refusal) => {
+                println!("nothing is shared: {refusal}");
+                assert!(!refusal.to_string().is_empty());
+            }
         }
         assert!(share().is_err());
     }

@@ -61,7 +61,7 @@ fn clipped(config: &AdamWConfig) -> [f64; 3] {
     for (leaf, moment) in optimizer.tensors(&world) {
         let at = NETWORKS.iter().position(|network| leaf.path.starts_with(network)).unwrap();
         if leaf.path.ends_with(".exp_avg") {
-            squares[at] += host::squares(&moment).unwrap();
+            squares[at] += host::squares([&moment]).unwrap()[0];
         }
     }
     // The first moment after one update is a tenth of the gradient.
