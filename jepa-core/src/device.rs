@@ -86,13 +86,22 @@ impl Engine {
         self.name == "cpu"
     }
 
-    /// Whether products can be computed in this format here.
+    /// Whether products can be computed in this format here: a block is tried.
     pub fn check_products(&self, precision: Precision) -> Result<()> {
+        let problem = || {
+            format!(
+                "{self} does not compute products in bf16: take a GPU that does, or f32; a run that began with bf16 goes on \
+                 only on such an engine"
+            )
+        };
         let can = match precision {
             Precision::F32 => true,
-            Precision::Bf16 => !self.is_cpu() && self.device.supports_dtype(DType::BF16),
+            Precision::Bf16 if self.is_cpu() || !self.device.supports_dtype(DType::BF16) => false,
+            Precision::Bf16 => {
+                let values = quietly(|| precision.within(|| block_values(&self.device)));
+                values.and_then(Result::ok).is_some_and(|values| values.iter().all(|v| v.is_finite()))
+            }
         };
-        let problem = || format!("products in bf16 need a GPU that computes them, and this is {self}; leave it at f32");
         if can { Ok(()) } else { Err(Error::config("run.precision", problem())) }
     }
 
@@ -179,27 +188,9 @@ impl Engine {
     /// Output and gradients of a small transformer block, which must be the CPU's: a driver may get single products
     /// right and a backward pass wrong.
     fn start_up_check(&self) -> Result<()> {
-        let run = |device: &Device| -> Result<Vec<f32>> {
-            const SHAPE: [usize; 3] = [2, 19, 48];
-            let ramp = |k: f32| -> Vec<f32> { (0..SHAPE.iter().product()).map(|i| (i as f32 * k).sin()).collect() };
-            let config = BlockConfig { width: SHAPE[2], heads: 2, hidden: 96, eps: 1e-6 };
-            let block = Block::new(&mut Init::new(1, InitScheme::FanIn, device), config, 1).train();
-            let upload = |values| Tensor::<3>::from_data(TensorData::new(values, SHAPE), device);
-            let x = upload(ramp(0.37)).autodiff().require_grad();
-            let y = block.forward(x.clone());
-            let mut values = host::read(y.clone().inner())?;
-            let gradients = (y * upload(ramp(0.11))).sum().backward();
-            for gradient in [x.grad(&gradients)].into_iter().flatten() {
-                values.extend(host::read(gradient)?);
-            }
-            if let Some(gradient) = block.attn.qkv.weight.grad(&gradients) {
-                values.extend(host::read(gradient)?);
-            }
-            Ok(values)
-        };
         let (here, there) = (
-            run(&Device::flex())?,
-            quietly(|| run(&self.device)).unwrap_or_else(|| Err(Error::Engine("it crashed".into()))),
+            block_values(&Device::flex())?,
+            quietly(|| block_values(&self.device)).unwrap_or_else(|| Err(Error::Engine("it crashed".into()))),
         );
         let difference = match there {
             Ok(values) if values.len() == here.len() => {
@@ -217,6 +208,26 @@ impl Engine {
             )))
         }
     }
+}
+
+/// Output and gradients of a small transformer block.
+fn block_values(device: &Device) -> Result<Vec<f32>> {
+    const SHAPE: [usize; 3] = [2, 19, 48];
+    let ramp = |k: f32| -> Vec<f32> { (0..SHAPE.iter().product()).map(|i| (i as f32 * k).sin()).collect() };
+    let config = BlockConfig { width: SHAPE[2], heads: 2, hidden: 96, eps: 1e-6 };
+    let block = Block::new(&mut Init::new(1, InitScheme::FanIn, device), config, 1).train();
+    let upload = |values| Tensor::<3>::from_data(TensorData::new(values, SHAPE), device);
+    let x = upload(ramp(0.37)).autodiff().require_grad();
+    let y = block.forward(x.clone());
+    let mut values = host::read(y.clone().inner())?;
+    let gradients = (y * upload(ramp(0.11))).sum().backward();
+    for gradient in [x.grad(&gradients)].into_iter().flatten() {
+        values.extend(host::read(gradient)?);
+    }
+    if let Some(gradient) = block.attn.qkv.weight.grad(&gradients) {
+        values.extend(host::read(gradient)?);
+    }
+    Ok(values)
 }
 
 /// Runs `f` without letting a panic out or its message onto the terminal.

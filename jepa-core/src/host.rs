@@ -139,7 +139,12 @@ pub fn scalars(tensors: Vec<Tensor<1>>) -> Result<Vec<f64>> {
     if tensors.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(read(Tensor::cat(tensors, 0))?.into_iter().map(f64::from).collect())
+    let count = tensors.len();
+    let values = read(Tensor::cat(tensors, 0))?;
+    if values.len() != count {
+        return Err(Error::Engine(format!("{count} numbers were to be read, and there are {}", values.len())));
+    }
+    Ok(values.into_iter().map(f64::from).collect())
 }
 
 /// Reads a tensor of one value.

@@ -5,6 +5,8 @@
 //! that none is left waiting in front of a frame.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 
 use eframe::egui_wgpu::WgpuSetup;
 use jepa_core::Result;
@@ -24,10 +26,60 @@ pub enum Compute {
     Processor,
     /// The processor, for a reason.
     Refused(Refusal),
-    /// The device that draws the window.
-    Shared(Engine),
+    /// The device that draws the window, where it passes its check.
+    Shared(Gpu),
     /// A device that cannot draw the window, for a reason.
-    Apart(Engine, String),
+    Apart(Gpu, String),
+}
+
+/// A device and what its check found.
+#[derive(Debug, Clone)]
+pub struct Gpu {
+    engine: Engine,
+    verdict: Arc<Mutex<Verdict>>,
+}
+
+#[derive(Debug, Clone, Default)]
+enum Verdict {
+    /// Kernels are being tuned, or do not come back.
+    #[default]
+    Pending,
+    #[cfg_attr(not(any(feature = "vulkan", feature = "wgpu")), allow(dead_code))]
+    Sound,
+    Unsound(String),
+}
+
+impl Gpu {
+    fn verdict(&self) -> Verdict {
+        self.verdict.lock().map(|verdict| verdict.clone()).unwrap_or_default()
+    }
+
+    fn set(&self, found: Verdict) {
+        if let Ok(mut verdict) = self.verdict.lock() {
+            *verdict = found;
+        }
+    }
+
+    /// Not to be asked again.
+    fn fail(&self, problem: String) {
+        tracing::warn!("the processor computes for the window: {problem}");
+        self.set(Verdict::Unsound(problem));
+    }
+
+    /// The engine with its check under way in a thread of its own.
+    #[cfg(any(feature = "vulkan", feature = "wgpu"))]
+    fn checked(engine: Engine) -> Self {
+        let gpu = Self { engine, verdict: Arc::default() };
+        let of = gpu.clone();
+        let check = move || match jepa_core::device::graphics::check(&of.engine) {
+            Ok(()) => of.set(Verdict::Sound),
+            Err(refusal) => of.fail(refusal.to_string()),
+        };
+        if let Err(error) = std::thread::Builder::new().name("check".into()).spawn(check) {
+            gpu.fail(format!("no thread can be started: {error}"));
+        }
+        gpu
+    }
 }
 
 impl Compute {
@@ -38,15 +90,15 @@ impl Compute {
         use jepa_core::device::graphics;
         match graphics::share() {
             Ok(graphics::Shared { engine, setup }) => {
-                tracing::info!("{engine} draws the window and computes for it");
+                tracing::info!("{engine} draws the window");
                 let (instance, adapter, device, queue) = (setup.instance, setup.adapter, setup.device, setup.queue);
-                (Self::Shared(engine), Some(WgpuSetupExisting { instance, adapter, device, queue }.into()))
+                (
+                    Self::Shared(Gpu::checked(engine)),
+                    Some(WgpuSetupExisting { instance, adapter, device, queue }.into()),
+                )
             }
             Err(refusal) => {
-                match &refusal {
-                    Refusal::Wrong(_) => tracing::warn!("the processor computes for the window: {refusal}"),
-                    _ => tracing::info!("the processor computes for the window: {refusal}"),
-                }
+                tracing::info!("the processor computes for the window: {refusal}");
                 (Self::Refused(refusal), None)
             }
         }
@@ -61,18 +113,19 @@ impl Compute {
     /// What computes when the device could not draw the window.
     pub fn apart(self, problem: &impl fmt::Display) -> Self {
         match self {
-            Self::Shared(engine) => {
-                tracing::warn!("{engine} computes for the window and does not draw it: {problem}");
-                Self::Apart(engine, problem.to_string())
+            Self::Shared(gpu) => {
+                tracing::warn!("{} does not draw the window: {problem}", gpu.engine);
+                Self::Apart(gpu, problem.to_string())
             }
             other => other,
         }
     }
 
-    fn gpu(&self) -> Option<&Engine> {
+    /// The device, where it passed its check and did not fail since.
+    fn gpu(&self) -> Option<&Gpu> {
         match self {
             Self::Processor | Self::Refused(_) => None,
-            Self::Shared(engine) | Self::Apart(engine, _) => Some(engine),
+            Self::Shared(gpu) | Self::Apart(gpu, _) => Some(gpu).filter(|gpu| matches!(gpu.verdict(), Verdict::Sound)),
         }
     }
 
@@ -80,26 +133,38 @@ impl Compute {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Processor => None,
-            _ => Some(self.gpu().map_or("cpu", |engine| engine.name.as_str())),
+            _ => Some(self.gpu().map_or("cpu", |gpu| gpu.engine.name.as_str())),
         }
     }
 
     /// What looks into samples. Training may have the GPU, and its memory; one sample is quick without.
     pub fn for_samples(&self, is_training: bool) -> Engine {
-        self.gpu().filter(|_| !is_training).cloned().unwrap_or_else(Engine::cpu)
+        self.gpu().filter(|_| !is_training).map_or_else(Engine::cpu, |gpu| gpu.engine.clone())
     }
 
     /// Principal components, the covariance of a large table by the GPU where there is one and it is right. Coordinates
     /// are left to the processor: they read every value once, and handing the values over does so too.
     pub fn principal(&self, samples: Matrix, keep: usize) -> Result<Pca> {
         let work = samples.values().len().saturating_mul(samples.width());
-        let Some(engine) = self.gpu().filter(|_| work >= WORTH) else { return Pca::fit(samples, keep) };
-        let found = Pca::fit_with(samples, keep, |rows, width| engine.gram(rows, width));
-        engine.device.memory_cleanup();
-        found.or_else(|error| {
-            tracing::warn!("the processor computes the components, as {engine} does not: {error}");
-            Pca::fit(samples, keep)
-        })
+        let Some(gpu) = self.gpu().filter(|_| work >= WORTH) else { return Pca::fit(samples, keep) };
+        let engine = &gpu.engine;
+        // Engines panic where a driver fails.
+        let found = catch_unwind(AssertUnwindSafe(|| {
+            let found = Pca::fit_with(samples, keep, |rows, width| engine.gram(rows, width));
+            engine.device.memory_cleanup();
+            found
+        }));
+        match found {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(problem)) => {
+                gpu.fail(problem.to_string());
+                Pca::fit(samples, keep)
+            }
+            Err(_) => {
+                gpu.fail(format!("{engine} failed"));
+                Pca::fit(samples, keep)
+            }
+        }
     }
 }
 
@@ -109,13 +174,18 @@ impl fmt::Display for Compute {
         match self {
             Self::Processor => write!(f, "computed by the processor"),
             Self::Refused(refusal) => write!(f, "computed by the processor: {refusal}"),
-            Self::Shared(engine) => {
-                write!(f, "drawn by {engine}, which computes large tables too, and samples while nothing trains")
-            }
-            Self::Apart(engine, problem) => write!(
-                f,
-                "{engine} computes large tables, and samples while nothing trains, and cannot draw: {problem}"
-            ),
+            Self::Shared(gpu) => write!(f, "drawn by {}, {gpu}", gpu.engine),
+            Self::Apart(gpu, problem) => write!(f, "not drawn by {}: {problem}; {gpu}", gpu.engine),
+        }
+    }
+}
+
+impl fmt::Display for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.verdict() {
+            Verdict::Pending => write!(f, "which is being checked: until then the processor computes"),
+            Verdict::Sound => write!(f, "which computes large tables too, and samples while nothing trains"),
+            Verdict::Unsound(problem) => write!(f, "computed by the processor: {problem}"),
         }
     }
 }
@@ -127,9 +197,22 @@ mod tests {
     use super::*;
 
     /// The processor under the name of a card.
-    fn card() -> Engine {
+    fn card() -> Gpu {
         let hardware = Some(Hardware { name: "A card".into(), is_card: true });
-        Engine { name: "vulkan:0".into(), hardware, ..Engine::cpu() }
+        let engine = Engine { name: "vulkan:0".into(), hardware, ..Engine::cpu() };
+        Gpu { engine, verdict: Arc::new(Mutex::new(Verdict::Sound)) }
+    }
+
+    #[test]
+    fn nothing_is_computed_on_a_device_before_its_check_and_nothing_after_it_failed() {
+        let gpu = card();
+        gpu.set(Verdict::Pending);
+        let compute = Compute::Shared(gpu.clone());
+        assert!(compute.for_samples(false).is_cpu() && compute.to_string().contains("being checked"));
+        gpu.set(Verdict::Sound);
+        assert_eq!(compute.clone().for_samples(false).name, "vulkan:0");
+        gpu.fail("it was lost".into());
+        assert!(compute.for_samples(false).is_cpu() && compute.to_string().ends_with("it was lost"));
     }
 
     #[test]
@@ -146,7 +229,7 @@ mod tests {
     #[test]
     fn a_device_that_cannot_draw_still_computes_and_is_left_to_training() {
         let apart = Compute::Shared(card()).apart(&"no format for the surface");
-        assert!(matches!(apart, Compute::Apart(..)) && apart.to_string().ends_with("no format for the surface"));
+        assert!(matches!(apart, Compute::Apart(..)) && apart.to_string().contains("no format for the surface"));
         for compute in [Compute::Shared(card()), apart] {
             assert_eq!((compute.name(), compute.for_samples(false).name.as_str()), (Some("vulkan:0"), "vulkan:0"));
             assert!(compute.for_samples(true).is_cpu());

@@ -2,7 +2,8 @@
 //!
 //! The engine makes it before there is a window, and the window draws with it: a device that a window makes lacks what
 //! the engine's kernels ask for. It is made once a process; the engine's name opens the same one from then on. Where
-//! [`decide`] or the start-up check refuses it, the window makes one of its own.
+//! [`decide`] refuses it, the window makes one of its own. Whether it computes what the CPU computes takes kernels, and
+//! the first of those take their time: [`check`] finds out beside the window.
 //!
 //! Both put their work into one queue, in which a frame waits for the kernels before it. Whoever computes beside a
 //! window does so in a thread of its own, in short pieces, and reads each result or [flushes](super::Engine::flush) it.
@@ -12,6 +13,11 @@ mod made;
 
 #[cfg(any(feature = "vulkan", feature = "wgpu"))]
 pub use made::{Shared, share};
+
+use super::{Engine, quietly};
+
+/// Rows and width of the product that [`check`] asks for.
+const LARGE: (usize, usize) = (4096, 256);
 
 /// What is known of a device before the first kernel runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +70,28 @@ pub fn decide(facts: &Facts) -> Result<(), Refusal> {
     }
 }
 
+/// Whether a device computes what the CPU does: a transformer block with its gradients, then a product as large as those
+/// that light work asks for. The first kernels are tuned, which takes up to a minute; a driver may not come back at all.
+pub fn check(engine: &Engine) -> Result<(), Refusal> {
+    let wrong = |problem: crate::error::Error| Refusal::Wrong(problem.to_string());
+    engine.start_up_check().map_err(wrong)?;
+    let (rows, width) = LARGE;
+    let table: Vec<f32> = (0..rows * width).map(|i| (i as f32 * 0.37).sin()).collect();
+    let there = quietly(|| engine.gram(&table, width))
+        .unwrap_or_else(|| Err(crate::error::Error::Engine(format!("{engine} fails in a large product"))));
+    let (here, there) = (Engine::cpu().gram(&table, width).map_err(wrong)?, there.map_err(wrong)?);
+    let largest = here.iter().fold(0f32, |largest, v| largest.max(v.abs()));
+    let far = here.iter().zip(&there).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    if here.len() == there.len() && far <= 1e-4 * largest {
+        Ok(())
+    } else {
+        Err(Refusal::Wrong(format!("{engine} gets a large product wrong by {far}, of {largest}")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[cfg(any(feature = "vulkan", feature = "wgpu"))]
-    use crate::device::Engine;
 
     fn card() -> Facts {
         Facts { name: "A card".into(), is_software: false, is_opengl: false, lacks_layout: false }
@@ -91,6 +114,11 @@ mod tests {
     }
 
     #[test]
+    fn the_processor_computes_what_the_processor_computes() {
+        assert_eq!(check(&Engine::cpu()), Ok(()));
+    }
+
+    #[test]
     fn a_software_driver_is_refused_as_one_whatever_else_it_lacks() {
         let llvmpipe = Facts { is_software: true, is_opengl: true, lacks_layout: true, ..card() };
         assert!(matches!(decide(&llvmpipe), Err(Refusal::Software(_))));
@@ -101,12 +129,8 @@ mod tests {
     fn a_device_is_made_once_a_process_and_where_there_is_none_it_is_said_why() {
         match share() {
             Ok(shared) => {
-                println!("{} is shared", shared.engine);
-                assert!(shared.engine.hardware.as_ref().is_some_and(|hardware| hardware.is_card));
-                let table: Vec<f32> = (0..300 * 64).map(|i| (i as f32 * 0.37).sin()).collect();
-                let [here, there] = [Engine::cpu(), shared.engine].map(|engine| engine.gram(&table, 64).unwrap());
-                let far = here.iter().zip(&there).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(far < 1e-4 * 300.0, "{far}");
+                println!("{} is shared: {:?}", shared.engine, check(&shared.engine));
+                assert!(shared.engine.hardware.is_some_and(|hardware| hardware.is_card));
             }
             Err(refusal) => {
                 println!("nothing is shared: {refusal}");

@@ -1,8 +1,8 @@
 //! The operations a transformer is made of: linear maps, layer normalisation, GELU and attention.
 //!
 //! On the CPU engine each is one pass over slices with a backward pass written by hand ([`cpu`](super::cpu)); burn would
-//! take a layer norm, for one, apart into a dozen tracked operations. Every other engine gets burn's operations, and a
-//! test holds both to the same numbers and gradients.
+//! take a layer norm, for one, apart into a dozen tracked operations. Every other engine gets burn's operations, libtorch
+//! its own, and tests hold all to the same numbers and gradients.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -356,7 +356,7 @@ fn attention_composed(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
         let options = burn::tensor::ops::AttentionModuleOptions { scale: Some(scale), ..Default::default() };
         burn::tensor::module::attention(q, k, v, None, None, options)
     } else {
-        let scores = full((q * scale).matmul(k.swap_dims(2, 3)));
+        let scores = full(q.matmul(k.swap_dims(2, 3))) * scale;
         activation::softmax(scores, 3).cast(dtype).matmul(v)
     };
     out.swap_dims(1, 2).reshape([batch, tokens, fused / 3])
@@ -405,6 +405,7 @@ fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>>
 mod tests {
     use super::*;
     use crate::host;
+    use crate::nn::Precision;
 
     fn ramp<const D: usize>(shape: [usize; D], k: f32) -> Tensor<D> {
         let n = shape.iter().product();
@@ -478,6 +479,33 @@ mod tests {
                 |[x]| attention_composed(x.clone(), heads),
             );
         }
+    }
+
+    #[test]
+    fn products_in_bf16_are_those_in_f32_but_for_their_rounding() {
+        let apart = |full: Tensor<3>, half: Tensor<3>| {
+            assert_eq!(half.dtype(), DType::BF16);
+            let scale: f64 = host::scalar(full.clone().abs().max()).unwrap();
+            let far = difference(full, half.cast(DType::F32)) / scale;
+            assert!(far > 1e-5 && far < 2e-2, "{far}");
+        };
+        let (x, w, b) = (ramp([2, 7, 48], 0.37), ramp([1, 48, 72], 0.9).reshape([48, 72]), ramp([1, 1, 72], 0.2));
+        let linear = |precision: Precision| {
+            precision.within(|| linear_composed(x.clone(), w.clone(), Some(b.clone().reshape([72]))))
+        };
+        let (full, half) = (linear(Precision::F32), linear(Precision::Bf16));
+        apart(full.clone().inner(), half.clone().inner());
+        let mixed = |qkv: Tensor<3>| attention_composed(qkv, 1);
+        apart(mixed(full.clone()).inner(), mixed(half.clone()).inner());
+        apart(gelu_elsewhere(full.clone()).inner(), gelu_elsewhere(half.clone()).inner());
+        let gradient = |y: Tensor<3>| {
+            let y = gelu_elsewhere(mixed(y)).cast(DType::F32);
+            x.grad(&(y.clone() * ramp(y.dims(), 0.77).inner()).sum().backward()).unwrap()
+        };
+        let (full, half) = (gradient(full), gradient(half));
+        assert_eq!(half.dtype(), DType::F32);
+        let far = difference(full.clone(), half) / host::scalar(full.abs().max()).unwrap();
+        assert!(far > 1e-5 && far < 3e-2, "{far}");
     }
 
     #[test]

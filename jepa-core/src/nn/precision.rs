@@ -1,8 +1,9 @@
 //! The number format of matrix products.
 //!
-//! As PyTorch's autocast does it: weights, moments, norms, softmax, the residual stream and the loss stay f32; what goes
-//! into a product is rounded to bf16, and so is what comes out of it. Gradients pass the rounding unchanged and arrive at
-//! the weights in f32. bf16 has f32's range, so no loss is scaled.
+//! With bf16, what goes into a linear layer or a transformer's self-attention is rounded, and so is what comes out of it.
+//! Weights, moments, norms, softmax, the residual stream and the loss stay f32, and so do convolutions, attention with
+//! dropout, attention forward in time and pooling by attention. Gradients pass the rounding unchanged and arrive at the
+//! weights in f32. bf16 has f32's range, so no loss is scaled.
 
 use std::cell::Cell;
 
@@ -18,7 +19,7 @@ pub enum Precision {
     /// f32 everywhere.
     #[default]
     F32,
-    /// bf16 products with f32 sums, for GPUs with units for them; everything else f32.
+    /// Linear layers and self-attention in bf16, for GPUs with units for it; everything else f32.
     Bf16,
 }
 

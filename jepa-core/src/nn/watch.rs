@@ -1,7 +1,7 @@
 //! What the blocks of a transformer did in a forward pass, for inspection: a tap on the wire, not another path.
 //!
-//! A pass inside [`watch`] runs the operations of training, fused kernels included, and what attention read and what a
-//! block gave are kept besides. The fused kernels never write attention probabilities down; [`Watched`] works them out
+//! A pass inside [`watch`] runs the operations of training, fused kernels included (on libtorch layer by layer, where
+//! training takes a block at once), and what attention read and what a block gave are kept besides. The fused kernels never write attention probabilities down; [`Watched`] works them out
 //! from the same queries and keys with an explicit softmax.
 
 use std::cell::RefCell;

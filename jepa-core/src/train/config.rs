@@ -64,7 +64,7 @@ pub struct RunSection {
     /// Copies that share a batch; absent: one a core on the CPU, one otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<usize>,
-    /// Number format of matrix products; `bf16` needs a GPU.
+    /// Number format of matrix products; `bf16` needs a GPU that computes with it.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
     /// Steps between checkpoints.

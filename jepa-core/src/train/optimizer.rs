@@ -359,7 +359,7 @@ fn on_device(
             eps: config.eps,
         };
         let [value, first, second] = libtorch::adamw(at, [value, state.first, before], gradient)
-            .ok_or_else(|| Error::Engine("gradients lie on another engine than weights".into()))?;
+            .ok_or_else(|| Error::Engine("weights, moments and gradients lie on several engines".into()))?;
         return Ok((value, Moments { first, second: Some(second) }));
     }
     let g = if scale.clip == 1.0 { gradient } else { gradient * scale.clip };

@@ -282,7 +282,7 @@ fn sum(parts: Vec<Part>) -> Result<Work> {
         }
         add_gradients(&mut gradients, part.gradients)?;
     }
-    let squares: f64 = host::squares(gradients.iter().flatten())?.into_iter().sum();
+    let squares: f64 = host::squares(gradients.iter().flatten())?.into_iter().fold(0.0, |sum, square| sum + square);
     // Statistics terms are listed with their weighted sum as `penalty`; the energy terms add up by themselves.
     let penalties = terms.iter().position(|(name, _)| *name == "penalty").unwrap_or(terms.len());
     let loss = terms.iter().take(penalties + 1).map(|(_, v)| v).sum();

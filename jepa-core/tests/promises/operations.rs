@@ -157,6 +157,8 @@ fn operations() -> Vec<Operation> {
         }),
         operation("GELU", &[X], |r| nn::gelu(r[0].clone())),
         operation("attention", &[QKV], |r| nn::attention(r[0].clone(), 2)),
+        operation("attention, heads 12 wide", &[QKV], |r| nn::attention(r[0].clone(), 4)),
+        operation("attention, heads 6 wide", &[QKV], |r| nn::attention(r[0].clone(), 8)),
         operation("attention of 64 tokens", &[[2, 64, 3 * 128]], |r| nn::attention(r[0].clone(), 2)),
         operation("rotary positions", &[[BATCH, 24, 3 * WIDTH]], |r| {
             Rotary::new(&RotaryConfig { form: RotaryForm::Tiled, stretch_to: None }, [2, 3, 4], WIDTH / 2)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # P4: the training step of ViT-H/14 (and of ViT-B/16, where launches weigh more) on one GPU, 224 px, bf16 products, against
-# the official code with its bf16 autocast on the same card, in alternating runs. Official masks of the first batches on both
-# sides; the mean mask lengths are in the figures.
+# the official code with its bf16 autocast on the same card, in alternating runs. Both sides draw block sizes as the official
+# collator does in its third to tenth batch; where blocks lie differs, so mean mask lengths are in the figures. Our step
+# begins with the pictures in the host's memory, the official one with pictures and masks on the card.
 #
 #   PYTHON=/path/to/venv/bin/python IJEPA=/path/to/facebookresearch/ijepa \
 #     jepa-image/benches/against_pytorch/gpu.sh [pairs] [device] [size=batch ...]

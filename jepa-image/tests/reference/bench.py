@@ -6,11 +6,10 @@
     python bench.py --ijepa PATH --size vit_tiny --batch 16 --steps 8 --features
     python bench.py --ijepa PATH --masks FILE --size vit_huge --patch 14 --batch 64 --device cuda --bf16
 
---make-masks writes the official collator's masks of 8 steps (global seed 0):
+--make-masks writes the official collator's masks of 10 steps (global seed 0):
 int64 step{i}.enc0 [B,k], step{i}.pred{0..3} [B,k]. A training step is: target
 forward without gradient, context encoder, predictor (depth 6), smooth L1,
-backward, AdamW, EMA; data loading is not in it. One warm-up step is not counted, on a
-GPU three. --bf16 is the official loop's autocast and gradient scaler.
+backward, AdamW, EMA; data loading is not in it. Two warm-up steps are not counted. --bf16 is the official loop's autocast and gradient scaler.
 Prints one JSON line: {"step_s": median, "all": [...], "k_enc": [...], ...}, or
 with --features {"images_per_s": ..., "batch_s": median, "all": [...], ...} for
 feature extraction by the same encoder without gradient.
@@ -30,7 +29,8 @@ from safetensors.torch import load_file, save_file
 
 from common import RELEASED, blank, ema, target_features, use_ijepa
 
-MASK_STEPS = 8
+WARM_UP = 2
+MASK_STEPS = WARM_UP + 8
 
 
 def make_masks(path, batch, patch):
@@ -119,16 +119,16 @@ def main():
             ema(encoder, target, 0.996)
             return loss.item()
 
-        used = [masks[i % len(masks)] for i in range(args.steps)]
+        used = [masks[i % len(masks)] for i in range(WARM_UP, WARM_UP + args.steps)]
         report.update(pred_dim=args.pred_dim, pred_depth=args.pred_depth,
                       k_enc=[e[0].shape[1] for e, _ in used], k_pred=[q[0].shape[1] for _, q in used])
 
     wait = torch.cuda.synchronize if on_gpu else lambda: None
-    for i in range(3 if on_gpu else 1):  # warm-up
+    for i in range(WARM_UP):
         run(i)
     wait()
     times = []
-    for i in range(args.steps):
+    for i in range(WARM_UP, WARM_UP + args.steps):
         start = time.perf_counter()
         run(i)
         wait()

@@ -10,7 +10,7 @@ use crate::device::{Engine, hardware, quietly};
 /// Kernels that are handed over at once, a quarter of cubecl's usual number: a frame waits for few.
 const KERNELS: usize = 8;
 
-/// A device that passed every check.
+/// A device on which kernels may run; whether they are right, [`check`](super::check) finds out.
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// For whoever computes.
@@ -19,7 +19,7 @@ pub struct Shared {
     pub setup: WgpuSetup,
 }
 
-/// Makes the device, as `vulkan:0` where the program has that engine and else as `wgpu:0`, and checks it.
+/// Makes the device, as `vulkan:0` where the program has that engine and else as `wgpu:0`. No kernel runs yet.
 pub fn share() -> Result<Shared, Refusal> {
     let name = if cfg!(feature = "vulkan") { "vulkan:0" } else { "wgpu:0" };
     let options = Device::wgpu_options().tasks_max(KERNELS);
@@ -31,7 +31,6 @@ pub fn share() -> Result<Shared, Refusal> {
     };
     decide(&facts(&setup))?;
     let engine = Engine { name: name.to_owned(), hardware: hardware(&device), device };
-    engine.start_up_check().map_err(|e| Refusal::Wrong(e.to_string()))?;
     Ok(Shared { engine, setup })
 }
 

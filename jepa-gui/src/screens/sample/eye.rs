@@ -147,8 +147,8 @@ type At = (u64, usize);
 /// One set of weights.
 #[derive(Default)]
 pub struct Eye {
-    /// The networks.
-    pub inspector: Ask<Opening, Arc<dyn Inspector>>,
+    /// The networks, by weights and engine.
+    pub inspector: Ask<(Opening, String), Arc<dyn Inspector>>,
     /// The sample through them.
     pub look: Ask<(At, Network), Arc<Look>>,
     /// Its layers as colours.
@@ -178,8 +178,9 @@ impl Eye {
     pub fn poll(&mut self, wanted: &Wanted, engine: &Engine, context: &Context) {
         self.inspector.poll();
         let (opening, engine) = (wanted.opening.clone(), engine.clone());
-        self.inspector.want(&wanted.opening, context, "Opening the networks", move |_| opening.open(engine));
-        let Some(Ok(inspector)) = self.inspector.to(&wanted.opening).map(|found| found.cloned()) else { return };
+        let key = (wanted.opening.clone(), engine.name.clone());
+        self.inspector.want(&key, context, "Opening the networks", move |_| opening.open(engine));
+        let Some(Ok(inspector)) = self.inspector.to(&key).map(|found| found.cloned()) else { return };
         let index = wanted.index.min(inspector.about().samples.saturating_sub(1));
         let at = (self.inspector.revision, index);
         self.look.poll();
