@@ -136,16 +136,7 @@ fn preset(steps: u64, batch: usize, length: usize, width: usize) -> RunConfig<Se
     let masks = MultiBlockConfig { targets: 2, min_keep: 2, rule: MaskRule::Corrected, ..official };
     RunConfig {
         data: DataConfig { source: "builtin".into(), threads: 2 },
-        run: RunSection {
-            steps,
-            batch,
-            seed: 0,
-            replicas: None,
-            precision: Default::default(),
-            checkpoint_every: 200,
-            keep: 3,
-            diagnose_every: 100,
-        },
+        run: RunSection { diagnose_every: 100, ..RunSection::new(steps, batch, 200) },
         schedule,
         optimizer: Default::default(),
         target: TargetSource::Ema,

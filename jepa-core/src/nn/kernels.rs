@@ -487,7 +487,7 @@ mod tests {
             assert_eq!(half.dtype(), DType::BF16);
             let scale: f64 = host::scalar(full.clone().abs().max()).unwrap();
             let far = difference(full, half.cast(DType::F32)) / scale;
-            assert!(far > 1e-5 && far < 2e-2, "{far}");
+            assert!(far > 1e-5 && far < 4e-2, "{far}");
         };
         let (x, w, b) = (ramp([2, 7, 48], 0.37), ramp([1, 48, 72], 0.9).reshape([48, 72]), ramp([1, 1, 72], 0.2));
         let linear = |precision: Precision| {
@@ -505,7 +505,7 @@ mod tests {
         let (full, half) = (gradient(full), gradient(half));
         assert_eq!(half.dtype(), DType::F32);
         let far = difference(full.clone(), half) / host::scalar(full.abs().max()).unwrap();
-        assert!(far > 1e-5 && far < 3e-2, "{far}");
+        assert!(far > 1e-5 && far < 4e-2, "{far}");
     }
 
     #[test]

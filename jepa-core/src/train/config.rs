@@ -75,6 +75,22 @@ pub struct RunSection {
     pub diagnose_every: u64,
 }
 
+impl RunSection {
+    /// Seed 0, products in f32, three checkpoints kept; one written, and collapse figures taken, `every` so many steps.
+    pub fn new(steps: u64, batch: usize, every: u64) -> Self {
+        Self {
+            steps,
+            batch,
+            seed: 0,
+            replicas: None,
+            precision: Precision::F32,
+            checkpoint_every: every,
+            keep: 3,
+            diagnose_every: every,
+        }
+    }
+}
+
 /// A configuration whose `model` nobody has read yet. What is not the variant's is read and written in this form, by code
 /// that is compiled once instead of once a variant.
 type Unread = RunConfig<Option<Table>>;

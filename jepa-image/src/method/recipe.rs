@@ -72,16 +72,7 @@ impl Recipe {
         let model = self.model(Normalise::fashion_mnist(), views, patch, vit, InitScheme::FanIn);
         let schedule = ScheduleConfig { lr_start: 1e-4, ..schedule(1e-3, 1e-6, 0.1, 0.04) };
         let data = DataConfig { source: "builtin".into(), threads: 2 };
-        let run = RunSection {
-            steps: 1000,
-            batch: 128,
-            seed: 0,
-            replicas: None,
-            precision: Default::default(),
-            checkpoint_every: 250,
-            keep: 3,
-            diagnose_every: 250,
-        };
+        let run = RunSection::new(1000, 128, 250);
         self.run(data, run, schedule, AdamWConfig::default(), model)
     }
 
@@ -168,16 +159,7 @@ pub fn vit(name: &str) -> EncoderConfig {
 /// A run over so many images, with a checkpoint an epoch; the rest of an epoch that fills no batch is left out.
 pub(crate) fn length(images: u64, epochs: u64, batch: u64) -> RunSection {
     let epoch = images / batch;
-    RunSection {
-        steps: epochs * epoch,
-        batch: batch as usize,
-        seed: 0,
-        replicas: None,
-        precision: Default::default(),
-        checkpoint_every: epoch,
-        keep: 3,
-        diagnose_every: epoch,
-    }
+    RunSection::new(epochs * epoch, batch as usize, epoch)
 }
 
 /// A line to `lr` over the share `warmup`, then a cosine to `lr_final`; constant decay; EMA momentum 0.996 to 1 along a

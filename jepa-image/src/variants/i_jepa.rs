@@ -246,16 +246,7 @@ pub mod presets {
         let steps = epochs * EPOCH[0];
         RunConfig {
             data: DataConfig { source: "imagenet".into(), threads: 8 },
-            run: RunSection {
-                steps,
-                batch: 2048,
-                seed: 0,
-                replicas: None,
-                precision: Default::default(),
-                checkpoint_every: EPOCH[0],
-                keep: 3,
-                diagnose_every: EPOCH[0],
-            },
+            run: RunSection::new(steps, 2048, EPOCH[0]),
             schedule: ScheduleConfig { warmup: warmup / epochs as f64, ..Default::default() },
             optimizer: Default::default(),
             target: TargetSource::Ema,
@@ -292,16 +283,7 @@ pub mod presets {
     fn fashion(steps: u64, batch: usize, encoder: EncoderConfig, predictor: PredictorConfig) -> RunConfig<IJepaConfig> {
         let mut config = official(encoder, 4, 28, predictor, 1, 0.1);
         config.data = DataConfig { source: "builtin".into(), threads: 2 };
-        config.run = RunSection {
-            steps,
-            batch,
-            seed: 0,
-            replicas: None,
-            precision: Default::default(),
-            checkpoint_every: 500,
-            keep: 3,
-            diagnose_every: 500,
-        };
+        config.run = RunSection::new(steps, batch, 500);
         config.schedule = ScheduleConfig {
             lr_start: 1e-4,
             lr: 1.5e-3,

@@ -26,16 +26,7 @@ fn paper() -> RunConfig<McJepaConfig> {
     let term = |term, weight| WeightedRegulariser { term, weight, on: Role::Predicted, against: None, level: 1 };
     RunConfig {
         data: DataConfig { source: "flying-chairs:FlyingChairs_release".into(), threads: 8 },
-        run: RunSection {
-            steps: 100 * EPOCH,
-            batch: 8,
-            seed: 0,
-            replicas: None,
-            precision: Default::default(),
-            checkpoint_every: EPOCH,
-            keep: 3,
-            diagnose_every: EPOCH,
-        },
+        run: RunSection::new(100 * EPOCH, 8, EPOCH),
         schedule: ScheduleConfig {
             lr_start: 0.0,
             lr: 3e-4,
@@ -96,16 +87,7 @@ fn paper() -> RunConfig<McJepaConfig> {
 fn scaled(steps: u64, batch: usize, size: usize, view: usize) -> RunConfig<McJepaConfig> {
     let mut config = paper();
     config.data = DataConfig { source: "builtin".into(), threads: 2 };
-    config.run = RunSection {
-        steps,
-        batch,
-        seed: 0,
-        replicas: None,
-        precision: Default::default(),
-        checkpoint_every: 200,
-        keep: 3,
-        diagnose_every: 200,
-    };
+    config.run = RunSection::new(steps, batch, 200);
     config.schedule = ScheduleConfig { lr_start: 1e-4, lr: 1e-3, lr_final: 1e-5, warmup: 0.05, ..config.schedule };
     let model = &mut config.model;
     model.frames.size = [size; 2];

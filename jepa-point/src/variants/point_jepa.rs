@@ -287,16 +287,7 @@ pub mod presets {
     pub(crate) fn official() -> RunConfig<PointJepaConfig> {
         RunConfig {
             data: DataConfig { source: "shapenet55".into(), threads: 8 },
-            run: RunSection {
-                steps: 500 * EPOCH,
-                batch: 512,
-                seed: 1,
-                replicas: None,
-                precision: Default::default(),
-                checkpoint_every: 5 * EPOCH,
-                keep: 3,
-                diagnose_every: 5 * EPOCH,
-            },
+            run: RunSection { seed: 1, ..RunSection::new(500 * EPOCH, 512, 5 * EPOCH) },
             schedule: ScheduleConfig {
                 lr_start: 1e-5,
                 lr: 1e-3,
@@ -349,16 +340,7 @@ pub mod presets {
     ) -> RunConfig<PointJepaConfig> {
         let mut config = official();
         config.data = DataConfig { source: "builtin".into(), threads: 2 };
-        config.run = RunSection {
-            steps,
-            batch,
-            seed: 0,
-            replicas: None,
-            precision: Default::default(),
-            checkpoint_every: 500,
-            keep: 3,
-            diagnose_every: 250,
-        };
+        config.run = RunSection { diagnose_every: 250, ..RunSection::new(steps, batch, 500) };
         config.schedule = ScheduleConfig {
             warmup: 0.1,
             momentum: 0.99,

@@ -271,16 +271,7 @@ pub mod presets {
         let epoch = sequences / 256;
         RunConfig {
             data: DataConfig { source: data.into(), threads: 8 },
-            run: RunSection {
-                steps: 1200 * epoch,
-                batch: 256,
-                seed: 0,
-                replicas: None,
-                precision: Default::default(),
-                checkpoint_every: 10 * epoch,
-                keep: 3,
-                diagnose_every: 10 * epoch,
-            },
+            run: RunSection::new(1200 * epoch, 256, 10 * epoch),
             schedule: ScheduleConfig {
                 lr_start: 0.0,
                 lr: 1e-3,
@@ -334,16 +325,7 @@ pub mod presets {
     ) -> RunConfig<SJepaConfig> {
         let mut config = official("builtin", 256, 0.8);
         config.data = DataConfig { source: "builtin".into(), threads: 2 };
-        config.run = RunSection {
-            steps,
-            batch,
-            seed: 0,
-            replicas: None,
-            precision: Default::default(),
-            checkpoint_every: 500,
-            keep: 3,
-            diagnose_every: 250,
-        };
+        config.run = RunSection { diagnose_every: 250, ..RunSection::new(steps, batch, 500) };
         config.schedule =
             ScheduleConfig { warmup: 0.1, momentum: 0.99, momentum_final: 0.9999, lr_final: 1e-5, ..config.schedule };
         config.model.clip.frames = frames;

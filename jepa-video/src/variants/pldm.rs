@@ -216,16 +216,7 @@ pub mod presets {
         };
         RunConfig {
             data: DataConfig { source: "builtin".into(), threads: 16 },
-            run: RunSection {
-                steps: 12 * 260,
-                batch: 384,
-                seed: 0,
-                replicas: None,
-                precision: Default::default(),
-                checkpoint_every: 260,
-                keep: 3,
-                diagnose_every: 260,
-            },
+            run: RunSection::new(12 * 260, 384, 260),
             schedule: ScheduleConfig {
                 lr_start: 1e-11,
                 lr: 1e-3,
@@ -284,16 +275,7 @@ pub mod presets {
     fn scaled(steps: u64, batch: usize, encoder: ImpalaConfig, samples: usize) -> RunConfig<PldmConfig> {
         let mut config = fixed_wall();
         config.data.threads = 2;
-        config.run = RunSection {
-            steps,
-            batch,
-            seed: 0,
-            replicas: None,
-            precision: Default::default(),
-            checkpoint_every: 200,
-            keep: 3,
-            diagnose_every: 200,
-        };
+        config.run = RunSection::new(steps, batch, 200);
         config.optimizer.clip_scope = ClipScope::All;
         config.probe.max_train = 2_000;
         config.probe.max_test = 1_000;

@@ -63,16 +63,7 @@ pub(crate) fn flops(encoder: &EncoderConfig, predictor: &PredictorConfig, tubele
 pub(crate) fn run<C>(steps: u64, batch: usize, schedule: ScheduleConfig, model: C) -> RunConfig<C> {
     RunConfig {
         data: DataConfig { source: "videos".into(), threads: 8 },
-        run: RunSection {
-            steps,
-            batch,
-            seed: 0,
-            replicas: None,
-            precision: Default::default(),
-            checkpoint_every: 300,
-            keep: 3,
-            diagnose_every: 300,
-        },
+        run: RunSection::new(steps, batch, 300),
         schedule,
         optimizer: Default::default(),
         target: TargetSource::Ema,
@@ -90,16 +81,7 @@ pub(crate) fn run<C>(steps: u64, batch: usize, schedule: ScheduleConfig, model: 
 /// Turns a recipe into one for the built-in clips and two cores.
 pub(crate) fn scale_down<C>(config: &mut RunConfig<C>, steps: u64, batch: usize) {
     config.data = DataConfig { source: "builtin".into(), threads: 2 };
-    config.run = RunSection {
-        steps,
-        batch,
-        seed: 0,
-        replicas: None,
-        precision: Default::default(),
-        checkpoint_every: 200,
-        keep: 3,
-        diagnose_every: 200,
-    };
+    config.run = RunSection::new(steps, batch, 200);
     config.schedule = ScheduleConfig {
         lr_start: 1e-4,
         lr: 1e-3,
