@@ -489,10 +489,8 @@ mod tests {
             let far = difference(full, half.cast(DType::F32)) / scale;
             assert!(far > 1e-5 && far < 4e-2, "{far}");
         };
-        let (x, w, b) = (ramp([2, 7, 48], 0.37), ramp([1, 48, 72], 0.9).reshape([48, 72]), ramp([1, 1, 72], 0.2));
-        let linear = |precision: Precision| {
-            precision.within(|| linear_composed(x.clone(), w.clone(), Some(b.clone().reshape([72]))))
-        };
+        let (x, w, b) = (ramp([2, 7, 48], 0.37), ramp([48, 72], 0.9).inner(), ramp([72], 0.2).inner());
+        let linear = |precision: Precision| precision.within(|| linear_composed(x.clone(), w.clone(), Some(b.clone())));
         let (full, half) = (linear(Precision::F32), linear(Precision::Bf16));
         apart(full.clone().inner(), half.clone().inner());
         let mixed = |qkv: Tensor<3>| attention_composed(qkv, 1);
