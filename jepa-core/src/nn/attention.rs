@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use super::{Init, LayerNoise, Linear, Rotation, kernels, precision, watch};
+use super::{Init, LayerNoise, Linear, Rotation, composed, kernels, precision, watch};
 
 /// Fused projection, scaled dot products, output projection.
 #[derive(Module, Debug)]
@@ -43,7 +43,7 @@ impl Attention {
             None => attention(qkv, self.heads),
             Some(noise) => {
                 let [batch, tokens, fused] = qkv.dims();
-                let [q, k, v] = kernels::split_heads(precision::full(qkv), self.heads);
+                let [q, k, v] = composed::split_heads(precision::full(qkv), self.heads);
                 let scale = (q.dims()[3] as f64).powf(-0.5);
                 let p = burn::tensor::activation::softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3);
                 noise.probabilities(p).matmul(v).swap_dims(1, 2).reshape([batch, tokens, fused / 3])
@@ -64,7 +64,7 @@ impl Attention {
             Some(rotation) => rotation.turn(qkv, self.heads),
             None => qkv,
         };
-        let [q, k, v] = kernels::split_heads(qkv, self.heads);
+        let [q, k, v] = composed::split_heads(qkv, self.heads);
         let scale = (q.dims()[3] as f64).powf(-0.5);
         // What a group may see stands before its end: no mask, and none of the products that a mask would hide.
         let mixed = (0..tokens / group).map(|time| {
@@ -78,7 +78,7 @@ impl Attention {
 
     /// The attention probabilities, [batch, heads, tokens, tokens], for inspection.
     pub fn probabilities(&self, x: Tensor<3>) -> Tensor<4> {
-        let [q, k, _] = kernels::split_heads(self.qkv.forward(x), self.heads);
+        let [q, k, _] = composed::split_heads(self.qkv.forward(x), self.heads);
         let scale = (q.dims()[3] as f64).powf(-0.5);
         burn::tensor::activation::softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3)
     }

@@ -1,8 +1,8 @@
 //! The operations a transformer is made of: linear maps, layer normalisation, GELU and attention.
 //!
 //! On the CPU engine each is one pass over slices with a backward pass written by hand ([`cpu`](super::cpu)); burn would
-//! take a layer norm, for one, apart into a dozen tracked operations. Every other engine gets burn's operations, libtorch
-//! its own, and tests hold all to the same numbers and gradients.
+//! take a layer norm, for one, apart into a dozen tracked operations. Every other engine gets those of
+//! [`composed`](super::composed), and tests hold all to the same numbers and gradients.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -14,10 +14,8 @@ use burn::prelude::*;
 use burn::tensor::{DType, activation};
 use burn_flex::FlexTensor;
 
+use super::composed;
 use super::cpu::{self, AttentionShape, Kept};
-use super::precision::{for_product, full};
-#[cfg(feature = "tch")]
-use crate::libtorch;
 
 pub(super) type Tracked = FloatTensor<Autodiff<Flex, NoCheckpointing>>;
 
@@ -66,27 +64,13 @@ pub(super) fn linear<const D: usize>(
     bias: Option<Tensor<1>>,
     onto: Option<Tensor<D>>,
 ) -> Tensor<D> {
-    let composed = |x, weight, bias, onto: Option<Tensor<D>>| {
-        let y = linear_composed(x, weight, bias);
-        if let Some(onto) = onto { onto + full(y) } else { y }
-    };
     if !is_here(&x) {
-        return composed(x, weight, bias, onto);
+        return composed::linear(x, weight, bias, onto);
     }
     let again = (x.clone(), weight.clone(), bias.clone(), onto.clone());
     let is_tracked = x.is_autodiff() || weight.is_autodiff();
     let fused = if is_tracked { linear_tracked(x, weight, bias, onto) } else { linear_plain(x, weight, bias, onto) };
-    fused.unwrap_or_else(|| composed(again.0, again.1, again.2, again.3))
-}
-
-/// In burn's operations; the result is in the number format of products.
-fn linear_composed<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    let ([inputs, outputs], mut shape) = (weight.dims(), x.dims());
-    // One large product, never a batch of small ones.
-    let rows: Tensor<2> = for_product(x).reshape([shape.iter().product::<usize>() / inputs.max(1), inputs]);
-    let y = burn::tensor::module::linear(rows, for_product(weight), bias.map(for_product));
-    shape[D - 1] = outputs;
-    y.reshape(shape)
+    fused.unwrap_or_else(|| composed::linear(again.0, again.1, again.2, again.3))
 }
 
 fn apply_linear(
@@ -174,26 +158,15 @@ fn linear_tracked<const D: usize>(
 /// Layer normalisation over the last dimension, biased variance.
 pub(super) fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<3> {
     if !is_here(&x) {
-        return layer_norm_elsewhere(x, weight, bias, eps);
+        return composed::layer_norm(x, weight, bias, eps);
     }
-    let composed = (x.clone(), weight.clone(), bias.clone());
+    let again = (x.clone(), weight.clone(), bias.clone());
     let fused = if x.is_autodiff() || weight.is_autodiff() {
         layer_norm_tracked(x, weight, bias, eps)
     } else {
         layer_norm_plain(x, weight, bias, eps)
     };
-    fused.unwrap_or_else(|| burn::tensor::module::layer_norm(composed.0, composed.1, Some(composed.2), eps))
-}
-
-fn layer_norm_elsewhere(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<3> {
-    #[cfg(feature = "tch")]
-    if libtorch::holds(&x)
-        && (x.is_autodiff() || weight.is_autodiff())
-        && let Some(y) = libtorch::layer_norm(x.clone(), weight.clone(), bias.clone(), eps)
-    {
-        return y;
-    }
-    burn::tensor::module::layer_norm(x, weight, Some(bias), eps)
+    fused.unwrap_or_else(|| composed::layer_norm(again.0, again.1, again.2, eps))
 }
 
 fn normalise(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, eps: f64) -> (FlexTensor, Vec<[f32; 2]>) {
@@ -254,22 +227,11 @@ fn layer_norm_tracked(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64
 /// x Φ(x) with the exact error function.
 pub(super) fn gelu(x: Tensor<3>) -> Tensor<3> {
     if !is_here(&x) {
-        return gelu_elsewhere(x);
+        return composed::gelu(x);
     }
-    let composed = x.clone();
+    let again = x.clone();
     let fused = if x.is_autodiff() { gelu_tracked(x) } else { gelu_plain(x) };
-    fused.unwrap_or_else(|| activation::gelu(composed))
-}
-
-fn gelu_elsewhere(x: Tensor<3>) -> Tensor<3> {
-    if is_libtorch(&x) {
-        return activation::gelu(x);
-    }
-    // Written out: where an engine has no gradient of its own, burn's is that of the tanh approximation.
-    let dtype = x.dtype();
-    let x = full(x);
-    let cdf = ((x.clone() / std::f64::consts::SQRT_2).erf() + 1.0) * 0.5;
-    (x * cdf).cast(dtype)
+    fused.unwrap_or_else(|| activation::gelu(again))
 }
 
 fn apply_gelu(x: &FlexTensor) -> FlexTensor {
@@ -314,52 +276,13 @@ fn gelu_tracked(x: Tensor<3>) -> Option<Tensor<3>> {
 /// softmax(q kᵀ / sqrt(head width)) v for a fused [batch, tokens, 3 width], giving [batch, tokens, width].
 pub(super) fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     if !is_here(&qkv) {
-        return attention_composed(qkv, heads);
+        return composed::attention(qkv, heads);
     }
-    let composed = qkv.clone();
+    let again = qkv.clone();
     let [batch, tokens, fused] = qkv.dims();
     let shape = AttentionShape { batch, tokens, heads, head: fused / 3 / heads };
     let fused = if qkv.is_autodiff() { attention_tracked(qkv, shape) } else { attention_plain(qkv, shape) };
-    fused.unwrap_or_else(|| attention_composed(composed, heads))
-}
-
-/// Splits a fused [batch, tokens, 3 width] into queries, keys, values of [batch, heads, tokens, head width].
-pub(super) fn split_heads(qkv: Tensor<3>, heads: usize) -> [Tensor<4>; 3] {
-    let [batch, tokens, fused] = qkv.dims();
-    let qkv = qkv.reshape([batch, tokens, 3, heads, fused / 3 / heads]).permute([2, 0, 3, 1, 4]);
-    [0, 1, 2].map(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0))
-}
-
-#[cfg(feature = "tch")]
-fn is_libtorch<const D: usize>(x: &Tensor<D>) -> bool {
-    libtorch::holds(x)
-}
-
-#[cfg(not(feature = "tch"))]
-const fn is_libtorch<const D: usize>(_: &Tensor<D>) -> bool {
-    false
-}
-
-fn attention_composed(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
-    #[cfg(feature = "tch")]
-    if libtorch::holds(&qkv)
-        && let Some(mixed) = libtorch::attention(qkv.clone(), heads)
-    {
-        return mixed;
-    }
-    let [batch, tokens, fused] = qkv.dims();
-    let dtype = qkv.dtype();
-    let [q, k, v] = split_heads(qkv, heads);
-    // An explicit scale keeps GPU engines on their f32 path.
-    let scale = (q.dims()[3] as f64).powf(-0.5);
-    let out = if dtype == DType::F32 {
-        let options = burn::tensor::ops::AttentionModuleOptions { scale: Some(scale), ..Default::default() };
-        burn::tensor::module::attention(q, k, v, None, None, options)
-    } else {
-        let scores = full(q.matmul(k.swap_dims(2, 3))) * scale;
-        activation::softmax(scores, 3).cast(dtype).matmul(v)
-    };
-    out.swap_dims(1, 2).reshape([batch, tokens, fused / 3])
+    fused.unwrap_or_else(|| composed::attention(again, heads))
 }
 
 fn out_shape(s: AttentionShape) -> [usize; 3] {
@@ -405,7 +328,6 @@ fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>>
 mod tests {
     use super::*;
     use crate::host;
-    use crate::nn::Precision;
 
     fn ramp<const D: usize>(shape: [usize; D], k: f32) -> Tensor<D> {
         let n = shape.iter().product();
@@ -476,34 +398,9 @@ mod tests {
             compare(
                 [ramp([2, tokens, 3 * heads * head], 0.11)],
                 |[x]| attention(x.clone(), heads),
-                |[x]| attention_composed(x.clone(), heads),
+                |[x]| composed::attention(x.clone(), heads),
             );
         }
-    }
-
-    #[test]
-    fn products_in_bf16_are_those_in_f32_but_for_their_rounding() {
-        let apart = |full: Tensor<3>, half: Tensor<3>| {
-            assert_eq!(half.dtype(), DType::BF16);
-            let scale: f64 = host::scalar(full.clone().abs().max()).unwrap();
-            let far = difference(full, half.cast(DType::F32)) / scale;
-            assert!(far > 1e-5 && far < 4e-2, "{far}");
-        };
-        let (x, w, b) = (ramp([2, 7, 48], 0.37), ramp([48, 72], 0.9).inner(), ramp([72], 0.2).inner());
-        let linear = |precision: Precision| precision.within(|| linear_composed(x.clone(), w.clone(), Some(b.clone())));
-        let (full, half) = (linear(Precision::F32), linear(Precision::Bf16));
-        apart(full.clone().inner(), half.clone().inner());
-        let mixed = |qkv: Tensor<3>| attention_composed(qkv, 1);
-        apart(mixed(full.clone()).inner(), mixed(half.clone()).inner());
-        apart(gelu_elsewhere(full.clone()).inner(), gelu_elsewhere(half.clone()).inner());
-        let gradient = |y: Tensor<3>| {
-            let y = gelu_elsewhere(mixed(y)).cast(DType::F32);
-            x.grad(&(y.clone() * ramp(y.dims(), 0.77).inner()).sum().backward()).unwrap()
-        };
-        let (full, half) = (gradient(full), gradient(half));
-        assert_eq!(half.dtype(), DType::F32);
-        let far = difference(full.clone(), half) / host::scalar(full.abs().max()).unwrap();
-        assert!(far > 1e-5 && far < 4e-2, "{far}");
     }
 
     #[test]
@@ -521,7 +418,6 @@ mod tests {
 
     #[test]
     fn the_form_for_other_engines_has_the_gradient_of_the_exact_gelu() {
-        let form = |x: &Tensor<3>| x.clone() * (((x.clone() / std::f64::consts::SQRT_2).erf() + 1.0) * 0.5);
-        compare([ramp([2, 7, 9], 0.31)], |[x]| gelu(x.clone()), |[x]| form(x));
+        compare([ramp([2, 7, 9], 0.31)], |[x]| gelu(x.clone()), |[x]| composed::gelu(x.clone()));
     }
 }

@@ -6,6 +6,7 @@ mod attention;
 mod attentive;
 mod batch_norm;
 mod block;
+mod composed;
 mod cpu;
 mod encoder;
 mod init;

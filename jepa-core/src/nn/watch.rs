@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use burn::prelude::*;
 use burn::tensor::activation;
 
-use super::kernels;
+use super::composed;
 
 /// One attention, in the order in which they ran, with the block around it.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct Watched {
 impl Watched {
     /// Queries, keys and values by head: [rows, heads, tokens, head width] each.
     pub fn parts(&self) -> [Tensor<4>; 3] {
-        kernels::split_heads(self.qkv.clone(), self.heads)
+        composed::split_heads(self.qkv.clone(), self.heads)
     }
 
     /// Attention probabilities, [rows, heads, tokens, tokens]; each row sums to one.
