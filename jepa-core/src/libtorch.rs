@@ -9,7 +9,7 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, DispatchDevice, LibTorch};
 use burn::prelude::*;
@@ -26,26 +26,30 @@ fn plain<const D: usize>(x: Tensor<D>) -> Option<TchTensor> {
     x.try_into_primitive::<LibTorch>().ok()
 }
 
-fn tracked<const D: usize>(x: Tensor<D>) -> Option<Tracked> {
-    x.autodiff().try_into_primitive::<Autodiff<LibTorch, NoCheckpointing>>().ok()
+/// What goes into a node: a value, and its place in burn's graph if it has one.
+struct Input {
+    value: TchTensor,
+    node: Option<NodeGuard>,
+}
+
+fn input<const D: usize>(x: Tensor<D>) -> Option<Input> {
+    if !x.is_autodiff() {
+        return Some(Input { value: plain(x)?, node: None });
+    }
+    let x: Tracked = x.try_into_primitive::<Autodiff<LibTorch, NoCheckpointing>>().ok()?;
+    let (value, node) = x.into_parts();
+    Some(Input { value, node: Some(node) })
 }
 
 /// Layer normalisation over the last dimension.
 pub(crate) fn layer_norm(x: Tensor<3>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Option<Tensor<3>> {
-    let y = differentiated([tracked(x)?, tracked(weight)?, tracked(bias)?], |[x, weight, bias]| {
-        normalised(x, weight, bias, eps)
-    });
-    Some(Tensor::from_primitive::<Autodiff<LibTorch, NoCheckpointing>>(y))
+    let inputs = [input(x)?, input(weight)?, input(bias)?];
+    Some(differentiated(inputs, |[x, weight, bias]| normalised(x, weight, bias, eps)))
 }
 
 /// softmax(q kᵀ / sqrt(head width)) v for a fused [batch, tokens, 3 width], giving [batch, tokens, width].
 pub(crate) fn attention(qkv: Tensor<3>, heads: usize) -> Option<Tensor<3>> {
-    if !qkv.is_autodiff() {
-        let y = tch::no_grad(|| Some(mixed(&plain(qkv)?.tensor, heads)))?;
-        return Some(Tensor::from_primitive::<LibTorch>(TchTensor::new(y)));
-    }
-    let y = differentiated([tracked(qkv)?], |[qkv]| mixed(qkv, heads));
-    Some(Tensor::from_primitive::<Autodiff<LibTorch, NoCheckpointing>>(y))
+    Some(differentiated([input(qkv)?], |[qkv]| mixed(qkv, heads)))
 }
 
 /// What a block is made of: weight and bias of its norm, fused projection and output projection, then of its second norm
@@ -71,20 +75,11 @@ pub(crate) struct BlockForm {
 pub(crate) fn block(x: Tensor<3>, weights: BlockWeights, form: BlockForm) -> Option<Tensor<3>> {
     let BlockWeights { norms: [[w1, b1], [w2, b2]], matrices: [qkv, proj, fc1, fc2], biases: [qb, pb, b3, b4] } =
         weights;
-    if x.is_autodiff() || qkv.is_autodiff() {
-        let [w1, b1, w2, b2] = [tracked(w1)?, tracked(b1)?, tracked(w2)?, tracked(b2)?];
-        let [qkv, proj, fc1, fc2] = [tracked(qkv)?, tracked(proj)?, tracked(fc1)?, tracked(fc2)?];
-        let [qb, pb, b3, b4] = [tracked(qb)?, tracked(pb)?, tracked(b3)?, tracked(b4)?];
-        let inputs = [tracked(x)?, w1, b1, qkv, qb, proj, pb, w2, b2, fc1, b3, fc2, b4];
-        let y = differentiated(inputs, |inputs| block_of(inputs, form));
-        return Some(Tensor::from_primitive::<Autodiff<LibTorch, NoCheckpointing>>(y));
-    }
-    let [w1, b1, w2, b2] = [plain(w1)?, plain(b1)?, plain(w2)?, plain(b2)?];
-    let [qkv, proj, fc1, fc2] = [plain(qkv)?, plain(proj)?, plain(fc1)?, plain(fc2)?];
-    let [qb, pb, b3, b4] = [plain(qb)?, plain(pb)?, plain(b3)?, plain(b4)?];
-    let inputs = [plain(x)?, w1, b1, qkv, qb, proj, pb, w2, b2, fc1, b3, fc2, b4];
-    let y = tch::no_grad(|| block_of(inputs.each_ref().map(|x| &x.tensor), form));
-    Some(Tensor::from_primitive::<LibTorch>(TchTensor::new(y)))
+    let [w1, b1, w2, b2] = [input(w1)?, input(b1)?, input(w2)?, input(b2)?];
+    let [qkv, proj, fc1, fc2] = [input(qkv)?, input(proj)?, input(fc1)?, input(fc2)?];
+    let [qb, pb, b3, b4] = [input(qb)?, input(pb)?, input(b3)?, input(b4)?];
+    let inputs = [input(x)?, w1, b1, qkv, qb, proj, pb, w2, b2, fc1, b3, fc2, b4];
+    Some(differentiated(inputs, |inputs| block_of(inputs, form)))
 }
 
 fn block_of(inputs: [&tch::Tensor; 13], form: BlockForm) -> tch::Tensor {
@@ -130,8 +125,8 @@ fn mixed(qkv: &tch::Tensor, heads: usize) -> tch::Tensor {
     y.transpose(1, 2).reshape([batch, tokens, width])
 }
 
-/// f(inputs), with libtorch's gradient.
-fn differentiated<const N: usize>(inputs: [Tracked; N], f: impl FnOnce([&tch::Tensor; N]) -> tch::Tensor) -> Tracked {
+/// f(inputs), with libtorch's gradient; plain where all inputs are.
+fn differentiated<const N: usize>(inputs: [Input; N], f: impl FnOnce([&tch::Tensor; N]) -> tch::Tensor) -> Tensor<3> {
     #[derive(Debug)]
     struct Differentiated;
 
@@ -162,19 +157,24 @@ fn differentiated<const N: usize>(inputs: [Tracked; N], f: impl FnOnce([&tch::Te
         }
     }
 
-    let mut held: Vec<TchTensor> = inputs.iter().map(|x| x.primitive().clone()).collect();
-    let leaves = inputs.each_ref().map(|x| x.primitive().tensor.detach().set_requires_grad(true));
+    if inputs.iter().all(|x| x.node.is_none()) {
+        let y = tch::no_grad(|| f(inputs.each_ref().map(|x| &x.value.tensor)));
+        return Tensor::from_primitive::<LibTorch>(TchTensor::new(y));
+    }
+    let mut held: Vec<TchTensor> = inputs.iter().map(|x| x.value.clone()).collect();
+    let leaves = inputs.each_ref().map(|x| x.value.tensor.detach().set_requires_grad(true));
     let output = tch::with_grad(|| f(leaves.each_ref()));
     let plain = TchTensor::new(output.detach());
     held.push(plain.clone());
-    let nodes = inputs.each_ref().map(Tracked::node);
-    match Differentiated.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+    let nodes = inputs.map(|x| x.node.unwrap_or_else(|| Tracked::new(x.value).node()));
+    let y = match Differentiated.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             let graph = Graph { leaves: leaves.map(TchTensor::new), output: TchTensor::new(output), held };
             prep.finish(graph, plain)
         }
         OpsKind::UnTracked(prep) => prep.finish(plain),
-    }
+    };
+    Tensor::from_primitive::<Autodiff<LibTorch, NoCheckpointing>>(y)
 }
 
 /// Factors of one update of AdamW.
