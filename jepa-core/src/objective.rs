@@ -7,8 +7,8 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::collapse::{BarlowTwins, Moment, RegulariserConfig, Views, centring};
 pub use crate::collapse::{Keys, Memory, Observed};
-use crate::collapse::{Moment, RegulariserConfig, Views, centring};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::jepa::{Forward, LevelForward, Pair, Role, Step};
@@ -137,6 +137,21 @@ pub struct WeightedRegulariser {
     /// Whose embeddings they are, where levels stand on each other: 1 is the lowest.
     #[serde(default = "lowest", skip_serializing_if = "is_lowest")]
     pub level: usize,
+}
+
+impl WeightedRegulariser {
+    /// Barlow Twins' term between what is seen of a sample and the target encoder's view of all of it, both averaged over
+    /// their tokens: they agree dimension by dimension, and no dimension repeats another. For small networks, whose
+    /// features fall onto a few directions with the EMA and the stopped gradient alone.
+    pub fn twins(weight: f64) -> Self {
+        Self {
+            term: RegulariserConfig::BarlowTwins(BarlowTwins::default()),
+            weight,
+            on: Role::Context,
+            against: Some(Role::Whole),
+            level: lowest(),
+        }
+    }
 }
 
 /// The level that every variant has.

@@ -7,6 +7,10 @@
 #
 # Both sides draw official masks with the official block sizes of the first batches; the mean mask lengths are in the
 # figures. One JSON object a line goes to figures.jsonl beside this script.
+#
+# On processors that are not Intel's the MKL in PyTorch's wheel takes kernels for AVX2 even where there is AVX-512, at less
+# than half the speed. To see what it could do, set LD_PRELOAD for $PYTHON alone to a library with
+# `int mkl_serv_intel_cpu_true(void) { return 1; }`: avx512-mkl.jsonl, beside avx512.jsonl with the wheel as it comes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../../.."

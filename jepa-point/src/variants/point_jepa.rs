@@ -20,10 +20,9 @@
 
 use burn::prelude::*;
 use jepa_core::checkpoint::{Foreign, Named};
-use jepa_core::collapse::{BarlowTwins, RegulariserConfig};
 use jepa_core::data::{DataSpec, Source, Split};
 use jepa_core::error::{Error, Result};
-use jepa_core::jepa::{Role, TargetSource};
+use jepa_core::jepa::TargetSource;
 use jepa_core::masked::transformer_flops;
 use jepa_core::nn::{EncoderConfig, Init, InitScheme, NoiseConfig, PredictorConfig};
 use jepa_core::objective::{DistanceConfig, ObjectiveConfig, WeightedRegulariser};
@@ -374,13 +373,7 @@ pub mod presets {
         // The pooled context is to say what the pooled whole says: it needs most of what is left.
         small.model.blocks.context_ratio = [0.75, 1.0];
         // The EMA alone keeps features of a few steps from one point, not from one direction: benches/learning.md.
-        small.objective.regularisers = vec![WeightedRegulariser {
-            term: RegulariserConfig::BarlowTwins(BarlowTwins::default()),
-            weight: 0.03,
-            on: Role::Context,
-            against: Some(Role::Whole),
-            level: 1,
-        }];
+        small.objective.regularisers = vec![WeightedRegulariser::twins(0.03)];
         vec![
             preset(
                 "small",

@@ -22,7 +22,6 @@
 //! Barlow Twins' term between the pooled context and the whole of the target.
 
 use burn::prelude::*;
-use jepa_core::collapse::{BarlowTwins, RegulariserConfig};
 use jepa_core::data::{DataSpec, Source, Split};
 use jepa_core::error::{Error, Result};
 use jepa_core::jepa::{Role, TargetSource};
@@ -351,13 +350,7 @@ pub mod presets {
         // A tenth of these few tokens says next to nothing of the rest.
         small.model.masks.ratio = 0.75;
         // Centring and EMA alone leave the features of a few steps on one or two directions: benches/learning.md.
-        small.objective.regularisers = vec![WeightedRegulariser {
-            term: RegulariserConfig::BarlowTwins(BarlowTwins::default()),
-            weight: 0.1,
-            on: Role::Context,
-            against: Some(Role::Whole),
-            level: 1,
-        }];
+        small.objective.regularisers = vec![WeightedRegulariser::twins(0.1)];
         vec![
             preset(
                 "small",

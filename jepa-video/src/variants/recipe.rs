@@ -5,7 +5,7 @@ use jepa_core::jepa::TargetSource;
 use jepa_core::masked::transformer_flops;
 use jepa_core::masks::Future;
 use jepa_core::nn::{EncoderConfig, PredictorConfig};
-use jepa_core::objective::{DistanceConfig, ObjectiveConfig};
+use jepa_core::objective::{DistanceConfig, ObjectiveConfig, WeightedRegulariser};
 use jepa_core::picture::CropConfig;
 use jepa_core::train::ScheduleConfig;
 use jepa_core::train::config::{DataConfig, RunConfig, RunSection};
@@ -92,6 +92,14 @@ pub(crate) fn scale_down<C>(config: &mut RunConfig<C>, steps: u64, batch: usize)
         momentum: 0.996,
         ..config.schedule
     };
+}
+
+/// Turns a recipe into one that learns the built-in clips in minutes (`benches/learning.md`).
+pub(crate) fn small<C>(config: &mut RunConfig<C>, steps: u64) {
+    scale_down(config, steps, 32);
+    config.run.diagnose_every = 250;
+    config.schedule = ScheduleConfig { lr: 2e-3, warmup: 0.05, stretch: 1.0, ..config.schedule };
+    config.objective.regularisers = vec![WeightedRegulariser::twins(1.0)];
 }
 
 /// Turns a recipe into one for the rendered scenes: one question alone, what comes next.
