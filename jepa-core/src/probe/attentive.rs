@@ -174,19 +174,8 @@ impl AttentiveProbe {
 
     /// The best of a grid of heads, which share `workers`, on held-out samples of `bank`.
     pub fn fit(bank: &TokenTable, config: &AttentiveConfig, workers: &Replicas) -> Result<Self> {
-        let head = fit(bank, config, workers)?;
-        Ok(Self { head })
+        Ok(Self { head: fit(bank, config, workers)? })
     }
-}
-
-/// Test accuracy of the attentive probe. The heads of the grid share `workers`.
-pub fn attentive_accuracy(
-    bank: &TokenTable,
-    queries: &TokenTable,
-    config: &AttentiveConfig,
-    workers: &Replicas,
-) -> Result<f64> {
-    AttentiveProbe::fit(bank, config, workers)?.accuracy(queries)
 }
 
 fn fit(bank: &TokenTable, config: &AttentiveConfig, workers: &Replicas) -> Result<AttentiveClassifier> {
@@ -248,7 +237,9 @@ mod tests {
         let config = AttentiveConfig { epochs: 12, batch: 30, lr: vec![3e-3], ..Default::default() };
         let found: Vec<f64> = [1, 2]
             .into_iter()
-            .map(|n| attentive_accuracy(&bank, &queries, &config, &Replicas::new(n).unwrap()).unwrap())
+            .map(|n| {
+                AttentiveProbe::fit(&bank, &config, &Replicas::new(n).unwrap()).unwrap().accuracy(&queries).unwrap()
+            })
             .collect();
         assert!(found[0] > 0.95, "{found:?}");
         assert_eq!(found[0], found[1], "whatever the number of workers");

@@ -16,7 +16,7 @@ mod regression;
 mod scarce;
 mod svm;
 
-pub use attentive::{AttentiveConfig, AttentiveProbe, TokenTable, attentive_accuracy};
+pub use attentive::{AttentiveConfig, AttentiveProbe, TokenTable};
 pub use compare::{ProbeRow, ProbeTable, RAW, TRAINED, UNTRAINED, compare, floors};
 pub use features::Features;
 pub use few_shot::{FewShotConfig, few_shot};

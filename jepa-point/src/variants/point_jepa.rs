@@ -365,7 +365,8 @@ pub mod presets {
         tiny.run.checkpoint_every = 20;
         tiny.run.diagnose_every = 20;
         tiny.model.groups.size = 8;
-        let mut small = scaled(900, 32, encoder(96, 4, 4), predictor(48, 2, 2), 512, 32);
+        let mut small = scaled(3000, 64, encoder(96, 4, 4), predictor(48, 2, 2), 512, 32);
+        small.schedule.lr = 3e-3;
         // Point-BERT's tokeniser takes most of a step at this width.
         small.model.tokenizer = TokenizerConfig { first: 32, local: 64, second: 128 };
         // The shapes come in any pose, each in one: here in another one every time.
@@ -373,7 +374,7 @@ pub mod presets {
         // The pooled context is to say what the pooled whole says: it needs most of what is left.
         small.model.blocks.context_ratio = [0.75, 1.0];
         // The EMA alone keeps features of a few steps from one point, not from one direction: benches/learning.md.
-        small.objective.regularisers = vec![WeightedRegulariser::twins(0.03)];
+        small.objective.regularisers = vec![WeightedRegulariser::twins(1.0)];
         vec![
             preset(
                 "small",

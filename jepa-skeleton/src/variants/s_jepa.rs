@@ -342,7 +342,8 @@ pub mod presets {
         let mut tiny = scaled(40, 4, 16, 4, encoder(48, 2, 2), predictor(48, 1, 2));
         tiny.run.checkpoint_every = 20;
         tiny.run.diagnose_every = 20;
-        let mut small = scaled(3600, 32, 32, 8, encoder(64, 3, 2), predictor(64, 2, 2));
+        let mut small = scaled(6000, 32, 32, 8, encoder(64, 3, 2), predictor(64, 2, 2));
+        small.schedule.lr = 2e-3;
         small.schedule.momentum_final = 0.9995;
         // Performers face any direction. A view turned about the vertical by any angle leaves only that to be predicted
         // which looks the same from all sides; with MAMP's 0.3 the easiest thing to predict was the direction itself.
