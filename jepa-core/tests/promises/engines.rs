@@ -15,7 +15,8 @@
 //! ```
 //!
 //! A machine without a GPU runs both on a driver that computes on the processor: lavapipe of Mesa 26.1 (Debian's
-//! `mesa-vulkan-drivers`), chosen by `VK_ICD_FILENAMES`. It has what cubecl needs of a driver, 22.3 and 25.0 do not.
+//! `mesa-vulkan-drivers`), chosen by `VK_ICD_FILENAMES`. It has what `vulkan` needs of a driver, 22.3 and 25.0 do not; the
+//! feature `wgpu` needs less, and passes on 22.3.
 
 use burn::prelude::*;
 use jepa_core::checkpoint::named;
