@@ -9,5 +9,5 @@ cd "$(dirname "$0")/../.."
 out=${2:-runs}/real
 shift $(($# < 2 ? $# : 2))
 xtask=${XTASK:-cargo xtask}
-$xtask train v-jepa --preset small --data "$clips/segments" --steps 300 --out "$out" "$@"
+$xtask train v-jepa --preset small --data "$clips/segments" --steps 300 --set run.batch=16 --out "$out" "$@"
 $xtask probe "$out" --kind surprise --data "intphys:$clips/cuts"
