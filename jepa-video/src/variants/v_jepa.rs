@@ -19,7 +19,8 @@
 //! each network by itself, after the warm-up alone (`optimizer.clip_norm`, `clip_scope`, `clip_after`).
 //!
 //! **Defaults and their source**: the presets `vit-l16`, `vit-h16`, `vit-h16-384` are the released configurations
-//! (`configs/pretrain/*.yaml`); `vit-t16`, `vit-s16`, `vit-b16` exist in the model file only. `small` is ours.
+//! (`configs/pretrain/*.yaml`); `vit-t16`, `vit-s16`, `vit-b16` exist in the model file only. `small` is ours, with Barlow
+//! Twins' term between what is seen and the whole (`benches/learning.md`).
 
 use burn::prelude::*;
 use jepa_core::checkpoint::{Foreign, Named};
