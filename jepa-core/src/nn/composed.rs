@@ -85,16 +85,7 @@ mod tests {
     use super::*;
     use crate::host;
     use crate::nn::Precision;
-
-    fn ramp<const D: usize>(shape: [usize; D], k: f32) -> Tensor<D> {
-        let n = shape.iter().product();
-        let values: Vec<f32> = (0..n).map(|i| (i as f32 * k).sin() * 1.3).collect();
-        Tensor::from_data(TensorData::new(values, shape), &Device::flex()).autodiff().require_grad()
-    }
-
-    fn difference(a: Tensor<3>, b: Tensor<3>) -> f64 {
-        host::scalar((a - b).abs().max()).unwrap()
-    }
+    use crate::nn::kernels::tests::{difference, ramp};
 
     #[test]
     fn products_in_bf16_are_those_in_f32_but_for_their_rounding() {

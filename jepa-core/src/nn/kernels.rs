@@ -325,17 +325,17 @@ fn attention_tracked(qkv: Tensor<3>, shape: AttentionShape) -> Option<Tensor<3>>
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::host;
 
-    fn ramp<const D: usize>(shape: [usize; D], k: f32) -> Tensor<D> {
+    pub(in crate::nn) fn ramp<const D: usize>(shape: [usize; D], k: f32) -> Tensor<D> {
         let n = shape.iter().product();
         let values: Vec<f32> = (0..n).map(|i| (i as f32 * k).sin() * 1.3).collect();
         Tensor::from_data(TensorData::new(values, shape), &Device::flex()).autodiff().require_grad()
     }
 
-    fn difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
+    pub(in crate::nn) fn difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
         host::scalar((a - b).abs().max()).unwrap()
     }
 

@@ -94,17 +94,15 @@ pub(crate) fn scale_down<C>(config: &mut RunConfig<C>, steps: u64, batch: usize)
     };
 }
 
-/// Turns a recipe into one that learns the built-in clips in minutes (`benches/learning.md`).
-pub(crate) fn small<C>(config: &mut RunConfig<C>, steps: u64) {
-    scale_down(config, steps, 32);
+/// Turns a recipe that is scaled down into one that learns the built-in clips in minutes (`benches/learning.md`).
+pub(crate) fn small<C>(config: &mut RunConfig<C>) {
     config.run.diagnose_every = 250;
     config.schedule = ScheduleConfig { lr: 2e-3, warmup: 0.05, stretch: 1.0, ..config.schedule };
     config.objective.regularisers = vec![WeightedRegulariser::twins(1.0)];
 }
 
-/// Turns a recipe into one for the rendered scenes: one question alone, what comes next.
-pub(crate) fn scenes<C>(config: &mut RunConfig<C>, steps: u64) {
-    scale_down(config, steps, 16);
+/// Turns a recipe that is scaled down into one for the rendered scenes: one question alone, what comes next.
+pub(crate) fn scenes<C>(config: &mut RunConfig<C>) {
     config.data.source = "scenes".into();
     (config.run.checkpoint_every, config.run.diagnose_every) = (500, 500);
     // Not stretched: the rate comes down to its end.

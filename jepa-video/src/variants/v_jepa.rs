@@ -285,9 +285,9 @@ pub mod presets {
         tiny.run.checkpoint_every = 20;
         tiny.run.diagnose_every = 20;
         let mut small = scaled(3_000, 32, recipe::small_view(16, 32), encoder(96, 4, 4), predictor(48, 3, 4));
-        recipe::small(&mut small, 3_000);
+        recipe::small(&mut small);
         let mut scenes = scaled(6_000, 16, recipe::scenes_view(), encoder(64, 3, 4), predictor(64, 3, 4));
-        recipe::scenes(&mut scenes, 6_000);
+        recipe::scenes(&mut scenes);
         scenes.model.masks = recipe::future();
         let mut pixels = scenes.clone();
         pixels.model.predicts = Predicts::Pixels;

@@ -423,7 +423,7 @@ pub mod presets {
         tiny.run.checkpoint_every = 20;
         tiny.run.diagnose_every = 20;
         let mut small = scaled(3_000, 32, recipe::small_view(16, 32), encoder(96, 4, 4), predictor(48, 3, 2));
-        recipe::small(&mut small, 3_000);
+        recipe::small(&mut small);
         let [l, h, g] = ["vit-l", "vit-h", "vit-g"].map(recipe::encoder);
         let preset = |name, about, config| Preset { name, about, config };
         vec![
