@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::problems::{Normal, lowest};
-use super::{Bounds, Plan, Problems, Round, WorldModel, check_sampling};
+use super::sampling::{Normal, Sampling};
+use super::{Bounds, Plan, Problems, WorldModel};
 use crate::error::{Error, Result};
 
 /// Draws sequences of actions, keeps the best, draws the next around their mean with their deviation; the plan is the
@@ -35,50 +35,29 @@ pub struct Cem {
 }
 
 impl Cem {
+    fn sampling(&self) -> Sampling<'_> {
+        let Self { samples, elites, iterations, mean_is_a_sample, .. } = *self;
+        Sampling { samples, elites, iterations, deviation: &self.deviation, bounds: &self.bounds, mean_is_a_sample }
+    }
+
     pub(super) fn check(&self, width: usize, place: &str) -> Result<()> {
-        check_sampling(place, [self.samples, self.elites, self.iterations], &self.deviation, width)?;
         if !self.momentum.iter().all(|m| (0.0..1.0).contains(m)) {
             return Err(Error::config(format!("{place}.momentum"), format!("{:?} must lie in [0, 1)", self.momentum)));
         }
-        self.bounds.check(width, place)
+        self.sampling().check(width, place)
     }
 
     pub(super) fn plan<W: WorldModel>(&self, problems: &Problems<'_, W>, warm: Option<&[Vec<f32>]>) -> Result<Plan> {
         let width = problems.world.action_width();
         self.check(width, "planner")?;
-        let (length, mut streams) = (problems.length(), problems.streams());
-        let beginnings = problems.beginnings(warm)?.into_iter();
-        let mut laws: Vec<Normal> = beginnings.map(|mean| Normal::around(mean, &self.deviation)).collect();
-        let start = problems.start(self.samples);
-        let mut plan = Plan::with_capacity(problems.count);
-        for _ in 0..self.iterations {
-            let mut actions = Vec::with_capacity(problems.count * self.samples * length);
-            for (law, stream) in laws.iter().zip(&mut streams) {
-                for sample in 0..self.samples {
-                    if sample == 0 && self.mean_is_a_sample {
-                        actions.extend(law.mean.iter().map(|v| *v as f32));
-                    } else {
-                        actions.extend(law.draw(stream));
-                    }
-                }
-            }
+        let (laws, rounds) =
+            self.sampling().search(problems, warm, |law, elites, _| refit(law, &elites.actions, self.momentum))?;
+        let allowed = |law: &Normal| {
+            let mut actions: Vec<f32> = law.middle().collect();
             actions.chunks_exact_mut(width).for_each(|action| self.bounds.apply(action));
-            let energies = problems.judge(&start, actions.clone())?;
-            let candidates = actions.chunks_exact(self.samples * length).zip(energies.chunks_exact(self.samples));
-            for ((law, rounds), (actions, energies)) in laws.iter_mut().zip(&mut plan.rounds).zip(candidates) {
-                let best = lowest(energies, self.elites);
-                let mean = best.iter().map(|i| energies[*i]).sum::<f64>() / best.len() as f64;
-                rounds.push(Round { best: energies[best[0]], elites: mean });
-                let elites: Vec<&[f32]> = best.iter().map(|i| &actions[i * length..(i + 1) * length]).collect();
-                refit(law, &elites, self.momentum);
-            }
-        }
-        for law in laws {
-            let mut actions: Vec<f32> = law.mean.iter().map(|v| *v as f32).collect();
-            actions.chunks_exact_mut(width).for_each(|action| self.bounds.apply(action));
-            plan.actions.push(actions);
-        }
-        Ok(plan)
+            actions
+        };
+        Ok(Plan { actions: laws.iter().map(allowed).collect(), rounds })
     }
 }
 

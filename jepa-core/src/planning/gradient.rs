@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::problems::{Normal, finite, lowest};
+use super::problems::finite;
+use super::sampling::{Normal, lowest};
 use super::{Bounds, Plan, Problems, Round, WorldModel, check_deviation};
 use crate::error::{Error, Result};
 use crate::host;

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`problems`](Problems) | what is searched for: start, goal, horizon, energy of a sequence of actions |
 //! | [`bounds`](Bounds) | actions that are allowed |
+//! | `sampling` | draw, keep the best, draw the next around them: what the next two share |
 //! | [`cem`](Cem) | the cross-entropy method: refit a normal distribution to the best samples |
 //! | [`mppi`](Mppi) | path integrals: the same with samples weighted by exp(−energy / temperature) |
 //! | [`gradient`](Gradient) | descent of the energy along the actions, from several beginnings |
@@ -26,6 +27,7 @@ mod landscape;
 mod levels;
 mod mppi;
 mod problems;
+mod sampling;
 
 pub use bounds::Bounds;
 pub use cem::Cem;
@@ -122,23 +124,7 @@ impl Plan {
     }
 }
 
-/// What is wrong with the numbers that every sampling planner has.
-fn check_sampling(
-    place: &str,
-    [samples, elites, iterations]: [usize; 3],
-    deviation: &[f64],
-    width: usize,
-) -> Result<()> {
-    if !(2..=samples).contains(&elites) || iterations == 0 || samples > 1 << 20 {
-        let problem = format!(
-            "samples {samples}, elites {elites}, iterations {iterations}: at least 2 elites, no more than samples, \
-             at least 1 iteration"
-        );
-        return Err(Error::config(place, problem));
-    }
-    check_deviation(place, deviation, width)
-}
-
+/// What is wrong with the deviation of what is drawn.
 fn check_deviation(place: &str, deviation: &[f64], width: usize) -> Result<()> {
     let sound = deviation.iter().all(|d| d.is_finite() && *d >= 0.0) && deviation.iter().any(|d| *d > 0.0);
     if !sound || (deviation.len() != 1 && deviation.len() != width) {

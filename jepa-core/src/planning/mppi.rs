@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::problems::{Normal, lowest};
-use super::{Bounds, Plan, Problems, Round, WorldModel, check_sampling};
+use super::sampling::{Normal, Sampling};
+use super::{Bounds, Plan, Problems, WorldModel};
 use crate::error::{Error, Result};
 use crate::random::{Draw as _, Stream};
 
@@ -47,49 +47,35 @@ pub enum Answer {
 }
 
 impl Mppi {
+    fn sampling(&self) -> Sampling<'_> {
+        let Self { samples, elites, iterations, .. } = *self;
+        let (deviation, bounds) = (&self.deviation[..], &self.bounds);
+        Sampling { samples, elites, iterations, deviation, bounds, mean_is_a_sample: false }
+    }
+
     pub(super) fn check(&self, width: usize, place: &str) -> Result<()> {
-        check_sampling(place, [self.samples, self.elites, self.iterations], &self.deviation, width)?;
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
             let problem = format!("{} must be positive", self.temperature);
             return Err(Error::config(format!("{place}.temperature"), problem));
         }
-        self.bounds.check(width, place)
+        self.sampling().check(width, place)
     }
 
     pub(super) fn plan<W: WorldModel>(&self, problems: &Problems<'_, W>, warm: Option<&[Vec<f32>]>) -> Result<Plan> {
-        let width = problems.world.action_width();
-        self.check(width, "planner")?;
-        let (length, mut streams) = (problems.length(), problems.streams());
-        let beginnings = problems.beginnings(warm)?.into_iter();
-        let mut laws: Vec<Normal> = beginnings.map(|mean| Normal::around(mean, &self.deviation)).collect();
-        let start = problems.start(self.samples);
-        let mut plan = Plan::with_capacity(problems.count);
-        for iteration in 1..=self.iterations {
-            let mut actions = Vec::with_capacity(problems.count * self.samples * length);
-            for (law, stream) in laws.iter().zip(&mut streams) {
-                (0..self.samples).for_each(|_| actions.extend(law.draw(stream)));
+        self.check(problems.world.action_width(), "planner")?;
+        let mut chosen = Vec::with_capacity(problems.count);
+        let (laws, rounds) = self.sampling().search(problems, warm, |law, elites, stream| {
+            let weights = weights(&elites.energies, self.temperature);
+            refit(law, &elites.actions, &weights);
+            if elites.last && self.answer == Answer::DrawnElite {
+                chosen.push(elites.actions[drawn(&weights, stream)].to_vec());
             }
-            actions.chunks_exact_mut(width).for_each(|action| self.bounds.apply(action));
-            let energies = problems.judge(&start, actions.clone())?;
-            let candidates = actions.chunks_exact(self.samples * length).zip(energies.chunks_exact(self.samples));
-            let state = laws.iter_mut().zip(&mut plan.rounds).zip(&mut streams);
-            for (((law, rounds), stream), (actions, energies)) in state.zip(candidates) {
-                let best = lowest(energies, self.elites);
-                let mean = best.iter().map(|i| energies[*i]).sum::<f64>() / best.len() as f64;
-                rounds.push(Round { best: energies[best[0]], elites: mean });
-                let energies: Vec<f64> = best.iter().map(|i| energies[*i]).collect();
-                let elites: Vec<&[f32]> = best.iter().map(|i| &actions[i * length..(i + 1) * length]).collect();
-                let weights = weights(&energies, self.temperature);
-                refit(law, &elites, &weights);
-                if iteration == self.iterations {
-                    plan.actions.push(match self.answer {
-                        Answer::Mean => law.mean.iter().map(|v| *v as f32).collect(),
-                        Answer::DrawnElite => elites[drawn(&weights, stream)].to_vec(),
-                    });
-                }
-            }
-        }
-        Ok(plan)
+        })?;
+        let actions = match self.answer {
+            Answer::Mean => laws.iter().map(|law| law.middle().collect()).collect(),
+            Answer::DrawnElite => chosen,
+        };
+        Ok(Plan { actions, rounds })
     }
 }
 

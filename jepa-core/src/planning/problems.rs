@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::WorldModel;
 use crate::error::{Error, Result};
 use crate::host;
-use crate::random::{Draw as _, Purpose, Stream};
+use crate::random::{Purpose, Stream};
 
 /// Which imagined states a sequence of actions is judged by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -111,32 +111,4 @@ pub(super) fn finite(energies: Vec<f64>) -> Result<Vec<f64>> {
         return Err(Error::Engine("no energy of any plan is a finite number: the world model is broken".into()));
     }
     Ok(energies.into_iter().map(|e| if e.is_finite() { e } else { f64::INFINITY }).collect())
-}
-
-/// A normal distribution over sequences of actions, every number by itself.
-pub(super) struct Normal {
-    pub(super) mean: Vec<f64>,
-    pub(super) deviation: Vec<f64>,
-}
-
-impl Normal {
-    /// Around `mean`; `deviation` is one number, or one for each of an action's.
-    pub(super) fn around(mean: Vec<f64>, deviation: &[f64]) -> Self {
-        let deviation = deviation.iter().cycle().take(mean.len()).copied().collect();
-        Self { mean, deviation }
-    }
-
-    /// One sequence.
-    pub(super) fn draw<'a>(&'a self, stream: &'a mut Stream) -> impl Iterator<Item = f32> + 'a {
-        let pairs = self.mean.iter().zip(&self.deviation);
-        pairs.map(|(mean, deviation)| (mean + deviation * f64::from(stream.normal())) as f32)
-    }
-}
-
-/// The places of the `count` least energies, best first; of equal ones the earlier.
-pub(super) fn lowest(energies: &[f64], count: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..energies.len()).collect();
-    order.sort_by(|a, b| energies[*a].total_cmp(&energies[*b]));
-    order.truncate(count);
-    order
 }

@@ -11,9 +11,9 @@
 //! | [`curve`](curve::draw) | surprise over time under the frames |
 //!
 //! Follows Garrido et al. 2025 (arXiv 2502.11831) on recorded videos, but for one thing: the context length is chosen on
-//! videos that no figure is of, or fixed beforehand. The paper reports the best of several on the test videos. Of the
-//! rendered scenes the excess of surprise is compared ([`Protocol::excess`](Protocol#structfield.excess)), and right
-//! quadruples are counted beside right pairs, as IntPhys counts them.
+//! videos that no figure is of, or fixed beforehand. The paper reports the best of several on the test videos. Right
+//! quadruples are counted beside right pairs: the relative classification of IntPhys (Riochet et al. 2018, arXiv
+//! 1803.07616).
 
 pub mod curve;
 mod evaluate;

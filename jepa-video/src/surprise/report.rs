@@ -24,8 +24,8 @@ pub struct ConceptFigures {
     pub pairs: usize,
     /// Share of pairs whose impossible video surprises more in the mean.
     pub relative: Interval,
-    /// Share of quadruples whose two impossible videos surprise more in sum than the two possible ones: what one content
-    /// surprises more than another cancels. Absent where pairs stand alone.
+    /// Share of quadruples whose two impossible videos surprise more in sum than the two possible ones, the relative
+    /// classification of IntPhys: what one content surprises more than another cancels. Absent where pairs stand alone.
     pub quadruples: Option<Interval>,
     /// Area under the ROC curve of the largest surprise of single videos.
     pub auroc: Interval,
@@ -161,12 +161,8 @@ fn score(surprises: &Surprises, context: usize, reduction: Reduction) -> Result<
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Protocol { frames, step, excess, .. } = &self.protocol;
-        let measure = if *excess { "surprise beyond that of who saw all before" } else { "surprise" };
-        writeln!(
-            f,
-            "{measure}: windows of {frames} frames, one in {step}; the context length is not chosen on these videos"
-        )?;
+        let Protocol { frames, step, .. } = &self.protocol;
+        writeln!(f, "windows of {frames} frames, one in {step}; the context length is not chosen on these videos")?;
         write!(
             f,
             "{:<12} {:<12} {:>7} {:>5} {:>22} {:>22} {:>22} {:>7} {:>8}",

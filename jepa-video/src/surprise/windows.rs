@@ -46,10 +46,6 @@ pub struct Protocol {
     pub stride: usize,
     /// Frames of a window that are seen, several to choose from; multiples of the tubelet.
     pub contexts: Vec<usize>,
-    /// Whether that is taken off which a time surprises anyway, to an observer who saw everything up to it. Some contents
-    /// are harder to predict than others, a body harder than an empty room; what is left is due to what came in between.
-    /// It is the mean over all who saw `context` frames or more, but not everything. Not in the paper.
-    pub excess: bool,
 }
 
 impl Protocol {
@@ -57,7 +53,7 @@ impl Protocol {
     /// looked at, rounded down (`num_frames` in `eval.py`).
     pub fn intphys() -> Self {
         let step = 2;
-        Self { step, most: Some(99 / step), frames: 16, stride: 2, contexts: vec![2, 4, 6, 8, 10], excess: false }
+        Self { step, most: Some(99 / step), frames: 16, stride: 2, contexts: vec![2, 4, 6, 8, 10] }
     }
 
     /// GRASP level 2 (`configs/default_grasp.yaml`): videos are looked at to their end.
@@ -67,17 +63,17 @@ impl Protocol {
 
     /// InfLevel-lab (`configs/default_inflevel.yaml`): videos are looked at to their end.
     pub fn inflevel() -> Self {
-        Self { step: 5, most: None, frames: 32, stride: 2, contexts: vec![4, 8, 12, 16, 20], excess: false }
+        Self { step: 5, most: None, frames: 32, stride: 2, contexts: vec![4, 8, 12, 16, 20] }
     }
 
     /// The rendered scenes, for networks of this shape: one window, which is the whole scene, so that nothing seen is
-    /// forgotten and no window begins behind the event, where an impossible scene is possible again. Of surprises the
-    /// excess. Every context length of whole tubelets is to choose from that leaves two of them.
+    /// forgotten and no window begins behind the event, where an impossible scene is possible again. Every context length
+    /// of whole tubelets is to choose from that leaves two of them.
     pub fn scenes(Shape { frames, tubelet }: Shape) -> Self {
         let contexts =
             (1..).map(|times| times * tubelet.max(1)).take_while(|context| context + tubelet < frames).collect();
         let step = (scenes::FRAMES / frames.max(1)).max(1);
-        Self { step, most: None, frames, stride: frames.max(1), contexts, excess: true }
+        Self { step, most: None, frames, stride: frames.max(1), contexts }
     }
 
     /// Whether the numbers make sense for a network of this shape.
@@ -89,11 +85,10 @@ impl Protocol {
             );
             return Err(Error::config("surprise", problem));
         }
-        let longest = self.frames.saturating_sub(if self.excess { tubelet } else { 0 });
-        let fits = |context: &usize| *context > 0 && *context < longest && context.is_multiple_of(tubelet.max(1));
+        let fits = |context: &usize| *context > 0 && *context < self.frames && context.is_multiple_of(tubelet.max(1));
         if self.step == 0 || self.stride == 0 || self.contexts.is_empty() || !self.contexts.iter().all(fits) {
             let problem = format!(
-                "expected a positive step and stride, and context lengths below {longest} frames that are multiples of \
+                "expected a positive step and stride, and context lengths below {frames} frames that are multiples of \
                  {tubelet}; found {self:?}"
             );
             return Err(Error::config("surprise", problem));
@@ -125,18 +120,13 @@ impl Protocol {
     pub fn measure(&self, video: &Clip, observer: &dyn Observer) -> Result<Surprises> {
         let starts = self.starts(video.frames)?;
         let windows = starts.iter().map(|start| video.cut(*start..start + self.frames)).collect::<Result<Vec<_>>>()?;
-        let mut views = Views { windows: &windows, observer, frames: self.frames, found: BTreeMap::new() };
         let mut values = Vec::with_capacity(self.contexts.len() * windows.len());
+        let mut moments = BTreeMap::new();
         for context in &self.contexts {
-            for course in views.courses(*context, self.excess)? {
-                // Of the excess of time k there are k: one for each who saw less.
-                let weight = |at: usize| if self.excess { (at + 1) as f32 } else { 1.0 };
-                let sum: f32 = course.iter().enumerate().map(|(at, value)| weight(at) * value).sum();
-                values.push(sum / (0..course.len()).map(weight).sum::<f32>());
-            }
+            let found = observed(observer, &windows, *context)?;
+            values.extend(found.iter().map(|row| row.iter().sum::<f32>() / row.len() as f32));
+            moments.extend(found.into_iter().next().map(|first| (*context, first)));
         }
-        let first = |(seen, rows): (usize, Vec<Vec<f32>>)| Some((seen, rows.into_iter().next()?));
-        let moments = views.found.into_iter().filter_map(first).collect();
         Ok(Surprises::new(self.contexts.len(), windows.len(), values)?.with_moments(moments))
     }
 
@@ -148,65 +138,21 @@ impl Protocol {
         context: usize,
     ) -> Result<(Vec<f32>, Vec<Range<usize>>)> {
         let window = [video.cut(0..self.frames.min(video.frames))?];
-        let mut views = Views { windows: &window, observer, frames: self.frames, found: BTreeMap::new() };
-        let course = views.courses(context, self.excess)?.into_iter().next().unwrap_or_default();
-        // The first hidden time has no excess: nothing comes between it and what was seen.
-        let times = course.len() + usize::from(self.excess);
-        let tubelet = self.frames.saturating_sub(context) / times.max(1);
-        let hidden = (times - course.len()..times).map(|at| context + at * tubelet..context + (at + 1) * tubelet);
+        let course = observed(observer, &window, context)?.into_iter().next().unwrap_or_default();
+        let tubelet = self.frames.saturating_sub(context) / course.len().max(1);
+        let hidden = (0..course.len()).map(|at| context + at * tubelet..context + (at + 1) * tubelet);
         Ok((course, hidden.collect()))
     }
 }
 
-/// Windows as one observer sees them, each context length once.
-struct Views<'a> {
-    windows: &'a [Clip],
-    observer: &'a dyn Observer,
-    frames: usize,
-    found: BTreeMap<usize, Vec<Vec<f32>>>,
-}
-
-impl Views<'_> {
-    /// Surprises of every later time when `context` frames are seen, one row a window.
-    fn plain(&mut self, context: usize) -> Result<&[Vec<f32>]> {
-        if !self.found.contains_key(&context) {
-            let found = self.observer.surprise(self.windows, context)?;
-            if found.len() != self.windows.len()
-                || found.iter().any(|row| row.is_empty() || row.len() != found[0].len())
-            {
-                let problem = format!("{} rows of surprises for {} windows", found.len(), self.windows.len());
-                return Err(Error::Engine(problem));
-            }
-            self.found.insert(context, found);
-        }
-        Ok(self.found.get(&context).map_or(&[], Vec::as_slice))
+/// What every later time of `windows` surprises an observer who sees `context` frames: rows of one length.
+fn observed(observer: &dyn Observer, windows: &[Clip], context: usize) -> Result<Vec<Vec<f32>>> {
+    let found = observer.surprise(windows, context)?;
+    if found.len() != windows.len() || found.iter().any(|row| row.is_empty() || row.len() != found[0].len()) {
+        let problem = format!("{} rows of surprises for {} windows", found.len(), windows.len());
+        return Err(Error::Engine(problem));
     }
-
-    /// The same, or from the second later time on what exceeds the surprise of who saw all before it, in the mean over all
-    /// who saw `context` frames or more.
-    fn courses(&mut self, context: usize, excess: bool) -> Result<Vec<Vec<f32>>> {
-        let plain = self.plain(context)?.to_vec();
-        if !excess {
-            return Ok(plain);
-        }
-        let times = plain.first().map_or(0, Vec::len);
-        if times < 2 {
-            let problem = format!("{context} of {} seen frames leave one time, which has no excess", self.frames);
-            return Err(Error::config("surprise", problem));
-        }
-        let tubelet = (self.frames - context) / times;
-        let mut courses = vec![vec![0.0; times - 1]; plain.len()];
-        for time in 1..times {
-            let known: Vec<f32> = self.plain(context + time * tubelet)?.iter().map(|row| row[0]).collect();
-            for seen in 0..time {
-                let earlier = self.plain(context + seen * tubelet)?;
-                for ((course, known), row) in courses.iter_mut().zip(&known).zip(earlier) {
-                    course[time - 1] += (row[time - seen] - known) / time as f32;
-                }
-            }
-        }
-        Ok(courses)
-    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -249,25 +195,20 @@ mod tests {
     }
 
     #[test]
-    fn excess_is_what_a_time_surprises_beyond_who_saw_all_before_it() {
+    fn the_course_of_a_window_names_the_frames_of_every_later_time() {
         let video = Clip::new(6, 1, 1, (0..6).flat_map(|t| [t; 3]).collect()).unwrap();
-        // Time t surprises by 10 t, and by one more for every time that was not seen before it.
+        // Time t surprises by 10 t.
         let observer = |windows: &[Clip], context: usize| -> Result<Vec<Vec<f32>>> {
-            let row = (context..6).map(|t| (10 * t + (t - context)) as f32).collect::<Vec<f32>>();
-            Ok(vec![row; windows.len()])
+            Ok(vec![(context / 2..3).map(|t| (10 * t) as f32).collect(); windows.len()])
         };
-        let protocol = Protocol { step: 1, most: None, frames: 6, stride: 6, contexts: vec![1, 4], excess: true };
-        protocol.check(Shape { frames: 6, tubelet: 1 }).unwrap();
+        let protocol = Protocol { step: 1, most: None, frames: 6, stride: 6, contexts: vec![2, 4] };
+        protocol.check(Shape { frames: 6, tubelet: 2 }).unwrap();
         let surprises = protocol.measure(&video, &observer).unwrap();
-        // Of one seen time or more: 1 at time 2, 1 and 2 at time 3, and so on; of four: 1 at time 5.
-        assert_eq!(surprises.first(), [2.0, 1.0]);
-        let (course, hidden) = protocol.course(&video, &observer, 1).unwrap();
-        assert_eq!((course, hidden[0].clone(), hidden[3].clone()), (vec![1.0, 1.5, 2.0, 2.5], 2..3, 5..6));
-        let plain = Protocol { excess: false, ..protocol.clone() };
-        assert_eq!(plain.measure(&video, &observer).unwrap().first(), [32.0, 45.5]);
-        let late = Protocol { contexts: vec![5], ..protocol };
-        assert!(late.check(Shape { frames: 6, tubelet: 1 }).is_err());
-        assert!(late.measure(&video, &observer).unwrap_err().to_string().contains("no excess"));
+        assert_eq!(surprises.first(), [15.0, 20.0]);
+        assert_eq!(surprises.moments(), &BTreeMap::from([(2, vec![10.0, 20.0]), (4, vec![20.0])]));
+        assert_eq!(protocol.course(&video, &observer, 2).unwrap(), (vec![10.0, 20.0], vec![2..4, 4..6]));
+        let broken = |_: &[Clip], _: usize| -> Result<Vec<Vec<f32>>> { Ok(vec![Vec::new()]) };
+        assert!(protocol.measure(&video, &broken).is_err());
     }
 
     #[test]

@@ -20,7 +20,8 @@
 //!
 //! **Defaults and their source**: the presets `vit-l16`, `vit-h16`, `vit-h16-384` are the released configurations
 //! (`configs/pretrain/*.yaml`); `vit-t16`, `vit-s16`, `vit-b16` exist in the model file only. `small` is ours, with Barlow
-//! Twins' term between what is seen and the whole (`benches/learning.md`).
+//! Twins' term between what is seen and the whole (`benches/learning.md`); `scenes`, for surprise, with the squared distance
+//! (`benches/surprise.md`).
 
 use burn::prelude::*;
 use jepa_core::checkpoint::{Foreign, Named};
@@ -220,6 +221,7 @@ impl Variant for VJepa {
 /// Configurations.
 pub mod presets {
     use jepa_core::masks::MaskRule;
+    use jepa_core::objective::DistanceConfig;
     use jepa_core::train::{AdamWConfig, ClipScope, RunConfig, ScheduleConfig};
 
     use super::*;
@@ -286,9 +288,12 @@ pub mod presets {
         tiny.run.diagnose_every = 20;
         let mut small = scaled(3_000, 32, recipe::small_view(16, 32), encoder(96, 4, 4), predictor(48, 3, 4));
         recipe::small(&mut small);
-        let mut scenes = scaled(6_000, 16, recipe::scenes_view(), encoder(64, 3, 4), predictor(64, 3, 4));
+        let mut scenes = scaled(16_000, 16, recipe::scenes_view(), encoder(64, 3, 4), predictor(64, 3, 4));
         recipe::scenes(&mut scenes);
         scenes.model.masks = recipe::future();
+        // Where a body will be is not known to the pixel. |d| is least at the median, where there is most often nothing; d²
+        // at the mean, in which all places have their part (`benches/surprise.md`).
+        scenes.objective.distance = DistanceConfig::L2;
         let mut pixels = scenes.clone();
         pixels.model.predicts = Predicts::Pixels;
         pixels.objective.normalise_targets = None;
