@@ -288,7 +288,7 @@ pub mod presets {
         tiny.run.diagnose_every = 20;
         let mut small = scaled(3_000, 32, recipe::small_view(16, 32), encoder(96, 4, 4), predictor(48, 3, 4));
         recipe::small(&mut small);
-        let mut scenes = scaled(16_000, 16, recipe::scenes_view(), encoder(64, 3, 4), predictor(64, 3, 4));
+        let mut scenes = scaled(12_000, 16, recipe::scenes_view(), encoder(64, 3, 4), predictor(64, 3, 4));
         recipe::scenes(&mut scenes);
         scenes.model.masks = recipe::future();
         // Where a body will be is not known to the pixel. |d| is least at the median, where there is most often nothing; d²
