@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Surprise at impossible physics, from nothing: trains on possible scenes alone, beside it the same network on pixels, and
 # prints the table of all concepts, with the untrained network beside; it is left in OUT/surprise.txt. Each training takes one
-# core (one replica, so that the figures do not depend on the number of cores): 12,000 steps, some 25 minutes on a Xeon, side
-# by side. Settings are compared with `--data rehearsal`, whose pairs are others: what was tried is in surprise.md.
+# core (one replica, so that the figures do not depend on the number of cores): 12,000 steps, side by
+# side; some 27 minutes on a Xeon by its first 10,300 steps, not run to its end. Settings are compared with `--data rehearsal`, whose pairs are others: what was tried is in surprise.md.
 #
 #   jepa-video/benches/surprise.sh [OUT: folder for the two runs]; what is given behind is passed on to both trainings
 set -euo pipefail
