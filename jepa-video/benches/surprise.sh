@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Surprise at impossible physics, from nothing: trains on possible scenes alone, beside it the same network on pixels, and
-# prints the table of all concepts, with the untrained network beside; it is left in OUT/surprise.txt. Each training takes one
-# core (one replica, so that the figures do not depend on the number of cores): 12,000 steps, side by
-# side; some 27 minutes on a Xeon by its first 10,300 steps, not run to its end. Settings are compared with `--data rehearsal`, whose pairs are others: what was tried is in surprise.md.
+# prints the table of all concepts, with the untrained network beside; it is left in OUT/surprise.txt. DATA is `scenes`, or
+# `flickering:scenes`: the same in a light that nobody can foresee. Each training takes one core (one replica, so that the
+# figures do not depend on the number of cores): 12,000 steps, side by side. Settings are compared with `--data rehearsal`,
+# whose pairs are others: what was tried is in surprise.md.
 #
-#   jepa-video/benches/surprise.sh [OUT: folder for the two runs]; what is given behind is passed on to both trainings
+#   jepa-video/benches/surprise.sh [OUT: folder for the two runs] [DATA]; what is given behind is passed on to both trainings
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:-runs}
-shift || true
+data=${2:-scenes}
+shift $(($# < 2 ? $# : 2))
 xtask=${XTASK:-cargo xtask}
-train="$xtask train v-jepa --no-probes --replicas 1"
+train="$xtask train v-jepa --no-probes --replicas 1 --data $data"
 mkdir -p "$out"
 # Built once, not by both.
 $xtask variants > /dev/null
@@ -19,4 +21,4 @@ pixels=$!
 trap 'kill "$pixels" 2> /dev/null || true' EXIT
 $train --preset scenes --out "$out/scenes" "$@"
 wait "$pixels" || { tail -n 5 "$out/pixels.log" >&2; exit 1; }
-$xtask probe "$out/scenes" --kind surprise --beside "$out/pixels" | tee "$out/surprise.txt"
+$xtask probe "$out/scenes" --kind surprise --beside "$out/pixels" --data "$data" | tee "$out/surprise.txt"

@@ -9,28 +9,28 @@
 //! | `folder`, `list` | how they lie on disk: class folders or flat, lines of `path label` |
 //! | [`augment`](View) | crops, resizing, normalisation, the same for all frames |
 //! | [`sprites`](Sprites) | the built-in clips: images that move |
-//! | [`order`](Reordered) | clips of any layout without the order of time, as a control |
+//! | [`change`](Changed) | clips of any layout with one thing changed: no order of time, or a flickering light |
 //!
 //! A new layout is a file here that implements [`Source`], a name in [`FORMATS`] and an arm in [`open`]; a new kind of
 //! file is one in `recording`.
 
 mod augment;
+mod change;
 mod clip;
 mod files;
 mod folder;
 mod list;
 #[cfg(test)]
 mod mutations;
-mod order;
 mod recording;
 mod sampling;
 pub mod sprites;
 
 pub(crate) use augment::TINY;
 pub use augment::{View, centre, random_view, three_crops, whole_frame};
+pub use change::{Change, Changed};
 pub use clip::{Clip, MAX_BYTES};
 pub use files::VideoFiles;
-pub use order::{Order, Reordered};
 pub use recording::{ANIMATIONS, VIDEOS};
 pub use sampling::{ClipOptions, SamplingRule};
 pub use sprites::Sprites;
@@ -45,19 +45,19 @@ pub(crate) use recording::program::Programs;
 pub(crate) use recording::{Recording, is_recording};
 
 /// Names of the formats that [`open`] knows.
-pub const FORMATS: &[&str] = &["builtin", "scenes", "folder", "list", "file", "shuffled", "still"];
+pub const FORMATS: &[&str] = &["builtin", "scenes", "folder", "list", "file", "shuffled", "still", "flickering"];
 
 /// Opens one part of the data that `spec` names. Without a format it is guessed from what the path holds. Clips are read
 /// as `options` say: [`Source::read`] takes the segments at the beginning of their parts of the recording,
 /// [`Source::draw`] at random places. `shuffled:SPEC` and `still:SPEC` are the clips of another specification without the
-/// order of time.
+/// order of time, `flickering:SPEC` the same in a light that nobody can foresee.
 pub fn open(spec: &DataSpec, split: Split, options: &ClipOptions) -> Result<Box<dyn Source<Sample = Clip>>> {
     options.check("model.clip")?;
     let path = spec.path.as_deref().filter(|path| !path.as_os_str().is_empty());
     let format = spec.format.as_deref();
-    if let Some(order) = Order::ALL.into_iter().find(|order| format == Some(order.name())) {
+    if let Some(change) = Change::ALL.into_iter().find(|change| format == Some(change.name())) {
         let clips = DataSpec::parse(&path.unwrap_or(Path::new("")).to_string_lossy(), FORMATS);
-        return Ok(Box::new(Reordered::new(open(&clips, split, options)?, order)));
+        return Ok(Box::new(Changed::new(open(&clips, split, options)?, change)));
     }
     let path = match (format, path) {
         (None, Some(path)) if path == Path::new("scenes") && !path.exists() => {

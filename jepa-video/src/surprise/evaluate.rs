@@ -17,7 +17,8 @@ use crate::data::Clip;
 use crate::scenes::Concept;
 
 /// What [`evaluate`] can be asked to look at.
-pub const FORMATS: &[&str] = &["builtin", "scenes", "rehearsal", "intphys", "grasp", "inflevel", "inflevel-priming"];
+pub const FORMATS: &[&str] =
+    &["builtin", "scenes", "rehearsal", "intphys", "grasp", "inflevel", "inflevel-priming", "flickering"];
 
 /// Pairs of each concept of the rendered scenes.
 const PAIRS: u64 = 100;
@@ -26,10 +27,13 @@ const VALIDATION: u64 = 30;
 /// Videos of each concept that the threshold of single videos is chosen on.
 const CALIBRATION: u64 = 20;
 
-/// The table of `observers`, the trained one first; every video's scores and what they are
-/// of ([`Tables`]); and a picture of the first pair of every concept as the trained one sees it. `data` is `scenes` (the default), `rehearsal` (other rendered pairs, for
-/// comparing settings) or `intphys:PATH`, `grasp:PATH`, `inflevel:PATH`. Every observer's context length is chosen on other
-/// rendered pairs; of recorded videos there are no others, and the middle one is taken.
+/// The table of `observers`, the trained one first; every video's scores and what they are of ([`Tables`]); and a picture
+/// of the first pair of every concept as the trained one sees it.
+///
+/// `data` is `scenes` (the default), `rehearsal` (other rendered pairs, for comparing settings) or `intphys:PATH`,
+/// `grasp:PATH`, `inflevel:PATH`; `flickering:` before any of them puts every video into a light that nobody can foresee
+/// ([`Change::Flickering`](crate::data::Change)). Every observer's context length is chosen on other rendered pairs; of
+/// recorded videos there are no others, and the middle one is taken.
 pub fn evaluate(
     data: Option<&str>,
     shape: Shape,
@@ -55,15 +59,11 @@ pub fn evaluate(
             let track = |movie: &'_ Movie| format!("{}: {}", pair.concept, movie.name);
             let names = [track(&pair.possible), track(&pair.impossible)];
             // One window makes a curve over its own times, several one from window to window.
-            let alone = possible.windows() == 1;
-            let curve = |found: &Surprises, clip: &Clip| match alone {
-                true => protocol.course(clip, *observer, context),
-                false => Ok::<_, Error>((
-                    found.curve(0).unwrap_or_default().to_vec(),
-                    protocol.hidden(found.windows(), context),
-                )),
+            let curve = |found: &Surprises| match (found.windows(), found.moments().get(&context)) {
+                (1, Some(moments)) => (moments.clone(), protocol.times(moments.len(), context)),
+                (windows, _) => (found.curve(0).unwrap_or_default().to_vec(), protocol.hidden(windows, context)),
             };
-            let curves = [curve(possible, &clips[0])?, curve(impossible, &clips[1])?];
+            let curves = [curve(possible), curve(impossible)];
             let tracks = [0, 1].map(|i| Track {
                 name: &names[i],
                 video: &clips[i],
@@ -91,12 +91,24 @@ impl Videos {
     fn recorded(protocol: Protocol, pairs: Vec<MoviePair>) -> Self {
         Self { protocol, pairs, validation: Vec::new(), calibration: Vec::new() }
     }
+
+    /// All of them, every one in a flickering light of its own.
+    fn flickering(mut self) -> Self {
+        let pairs = self.pairs.iter_mut().chain(&mut self.validation);
+        let movies = pairs.flat_map(|pair| [&mut pair.possible, &mut pair.impossible]).chain(&mut self.calibration);
+        movies.zip(0..).for_each(|(movie, number)| movie.flicker(number));
+        self
+    }
 }
 
 fn open(data: &str, shape: Shape) -> Result<Videos> {
     let spec = DataSpec::parse(data, FORMATS);
     let path = spec.path.as_deref().filter(|path| !path.as_os_str().is_empty());
     let format = match (spec.format.as_deref(), path) {
+        (Some("flickering"), path) => {
+            let data = path.unwrap_or(Path::new("scenes")).to_string_lossy();
+            return open(&data, shape).map(Videos::flickering);
+        }
         (None, Some(path)) if path == Path::new("scenes") => "scenes",
         (None, Some(path)) if path == Path::new("rehearsal") => "rehearsal",
         (Some(format), _) => format,
@@ -156,12 +168,62 @@ mod tests {
     }
 
     #[test]
+    fn every_video_has_a_flickering_light_of_its_own() {
+        let [plain, lit] = ["rehearsal", "flickering:rehearsal"].map(|data| open(data, SHAPE).unwrap());
+        assert_eq!((lit.pairs.len(), lit.validation.len()), (plain.pairs.len(), plain.validation.len()));
+        let read = |movie: &Movie| movie.read(&lit.protocol).unwrap();
+        let (pair, in_light) = (&plain.pairs[0], &lit.pairs[0]);
+        assert_eq!(in_light.possible.name, pair.possible.name);
+        let [possible, impossible] = [&pair.possible, &pair.impossible].map(read);
+        assert_eq!(possible.frame(0), impossible.frame(0), "before the event");
+        let [a, b] = [&in_light.possible, &in_light.impossible].map(read);
+        assert!(a.frame(0) != b.frame(0) && a.frame(0) != possible.frame(0) && a.frame(0) != a.frame(1));
+        assert_eq!(read(&in_light.possible), a, "the same each time");
+        assert_ne!(read(&lit.calibration[0]), read(&plain.calibration[0]));
+    }
+
+    #[test]
+    fn a_flickering_light_hides_what_happens_from_distances_of_pixels_and_leaves_it_to_be_seen() {
+        let [plain, lit] = ["rehearsal", "flickering:rehearsal"].map(|data| open(data, SHAPE).unwrap());
+        let hidden = |clip: &Clip| {
+            let seen = 4 * clip.rgb.len() / clip.frames;
+            clip.rgb[seen..].iter().map(|value| f32::from(*value)).collect::<Vec<f32>>()
+        };
+        // What the light leaves alone: the share of every colour in a pixel.
+        let hues = |rgb: &[f32]| -> Vec<f32> {
+            let share = |rgb: &[f32]| [0, 1, 2].map(|at| rgb[at] / rgb.iter().sum::<f32>().max(1.0));
+            rgb.chunks_exact(3).flat_map(share).collect()
+        };
+        let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>();
+        // Right is who foresees all but the light and finds the possible video nearer to that: by pixels, by hues.
+        let right = |at: usize| {
+            let expected = hidden(&plain.pairs[at].possible.read(&plain.protocol)?);
+            let pair = &lit.pairs[at];
+            let [possible, impossible] = [&pair.possible, &pair.impossible].map(|movie| movie.read(&lit.protocol));
+            let (possible, impossible) = (hidden(&possible?), hidden(&impossible?));
+            let by_hues = [&expected, &possible, &impossible].map(|rgb| hues(rgb));
+            Ok([
+                apart(&expected, &possible) < apart(&expected, &impossible),
+                apart(&by_hues[0], &by_hues[1]) < apart(&by_hues[0], &by_hues[2]),
+            ])
+        };
+        let right = Replicas::new(2).unwrap().map((0..lit.pairs.len()).collect(), right).unwrap();
+        for (concept, right) in Concept::ALL.into_iter().zip(right.chunks(PAIRS as usize)) {
+            let [pixels, hues] = [0, 1].map(|by| right.iter().filter(|right| right[by]).count());
+            println!("{}: {pixels} of {PAIRS} by pixels, {hues} by hues", concept.name());
+            assert!((35..80).contains(&pixels) && hues > pixels + 20, "{concept:?}: {pixels}, {hues}");
+        }
+    }
+
+    #[test]
     fn unusable_data_says_what_would_be_usable() {
         let workers = Replicas::new(1).unwrap();
         let blind = |windows: &[Clip], context: usize| -> Result<Vec<Vec<f32>>> {
             Ok(vec![vec![1.0; (windows[0].frames - context) / 2]; windows.len()])
         };
-        for (data, expected) in [("intphys:", "intphys:PATH"), ("cats", "grasp"), ("grasp:/nowhere", "/nowhere")] {
+        for (data, expected) in
+            [("intphys:", "intphys:PATH"), ("cats", "grasp"), ("flickering:grasp:/nowhere", "/nowhere")]
+        {
             let error = evaluate(Some(data), SHAPE, &[("blind", &blind)], &workers).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use jepa_core::data::file;
 use jepa_core::error::{Error, Result};
+use jepa_core::random::{Purpose, Stream};
 
 use super::windows::Protocol;
-use crate::data::{Clip, Programs, Recording};
+use crate::data::{Change, Clip, Programs, Recording};
 use crate::scenes::{self, Concept, Pair, World, draw};
 
 /// Most bytes of a list or a status file.
@@ -23,6 +24,8 @@ pub struct Movie {
     /// What a person calls it.
     pub name: String,
     origin: Origin,
+    /// Number of the flickering light it is looked at in; absent: as it is.
+    light: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -95,7 +98,7 @@ impl Movie {
     }
 
     fn film(film: Film, beside: Option<Film>) -> Self {
-        Self { name: film.path.display().to_string(), origin: Origin::File { film, beside } }
+        Self { name: film.path.display().to_string(), origin: Origin::File { film, beside }, light: None }
     }
 
     fn scene(concept: Concept, number: u64, kind: Kind) -> Self {
@@ -104,11 +107,24 @@ impl Movie {
             Kind::Impossible(_) => format!("{} {number}, impossible", concept.name()),
             Kind::Calibration => format!("{} {number}, for the threshold", concept.name()),
         };
-        Self { name: format!("synthetic {name}"), origin: Origin::Scene(concept, number, kind) }
+        Self { name: format!("synthetic {name}"), origin: Origin::Scene(concept, number, kind), light: None }
+    }
+
+    /// Puts it into a flickering light ([`Change::Flickering`]), another one for every `number`.
+    pub fn flicker(&mut self, number: u64) {
+        self.light = Some(number);
     }
 
     /// The frames that `protocol` looks at.
     pub fn read(&self, protocol: &Protocol) -> Result<Clip> {
+        let clip = self.frames(protocol)?;
+        match self.light {
+            None => Ok(clip),
+            Some(number) => Change::Flickering.of(&clip, &mut Stream::new(0, Purpose::Synthesis, 0, number)),
+        }
+    }
+
+    fn frames(&self, protocol: &Protocol) -> Result<Clip> {
         match &self.origin {
             Origin::File { film, beside } => {
                 let (recording, rest) = film.open()?;

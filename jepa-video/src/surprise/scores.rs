@@ -59,11 +59,6 @@ impl Surprises {
         self.values.chunks_exact(self.windows).nth(context)
     }
 
-    /// The first window's surprise for every context length.
-    pub fn first(&self) -> Vec<f32> {
-        self.values.iter().step_by(self.windows).copied().collect()
-    }
-
     /// The windows' least surprises over all context lengths: the "filtered" row of the paper.
     pub fn filtered(&self) -> Vec<f32> {
         let least =
@@ -181,7 +176,7 @@ mod tests {
     #[test]
     fn the_filtered_curve_is_the_least_over_contexts() {
         let surprises = Surprises::new(2, 3, vec![3.0, 1.0, 5.0, 2.0, 4.0, 6.0]).unwrap();
-        assert_eq!((surprises.filtered(), surprises.first()), (vec![2.0, 1.0, 5.0], vec![3.0, 2.0]));
+        assert_eq!(surprises.filtered(), [2.0, 1.0, 5.0]);
         assert_eq!(surprises.score(None, Reduction::Max), Some(5.0));
         assert_eq!(surprises.score(Some(1), Reduction::Mean), Some(4.0));
         assert_eq!(surprises.score(Some(2), Reduction::Mean), None);

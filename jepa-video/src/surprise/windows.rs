@@ -130,18 +130,10 @@ impl Protocol {
         Ok(Surprises::new(self.contexts.len(), windows.len(), values)?.with_moments(moments))
     }
 
-    /// The first window's surprise of `context` seen frames over time, and the looked-at frames of each time.
-    pub fn course(
-        &self,
-        video: &Clip,
-        observer: &dyn Observer,
-        context: usize,
-    ) -> Result<(Vec<f32>, Vec<Range<usize>>)> {
-        let window = [video.cut(0..self.frames.min(video.frames))?];
-        let course = observed(observer, &window, context)?.into_iter().next().unwrap_or_default();
-        let tubelet = self.frames.saturating_sub(context) / course.len().max(1);
-        let hidden = (0..course.len()).map(|at| context + at * tubelet..context + (at + 1) * tubelet);
-        Ok((course, hidden.collect()))
+    /// The looked-at frames of each of the `times` later times of a window of which the first `context` frames are seen.
+    pub fn times(&self, times: usize, context: usize) -> Vec<Range<usize>> {
+        let tubelet = self.frames.saturating_sub(context) / times.max(1);
+        (0..times).map(|at| context + at * tubelet..context + (at + 1) * tubelet).collect()
     }
 }
 
@@ -195,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_course_of_a_window_names_the_frames_of_every_later_time() {
+    fn every_later_time_of_a_window_has_a_surprise_and_frames_of_its_own() {
         let video = Clip::new(6, 1, 1, (0..6).flat_map(|t| [t; 3]).collect()).unwrap();
         // Time t surprises by 10 t.
         let observer = |windows: &[Clip], context: usize| -> Result<Vec<Vec<f32>>> {
@@ -204,9 +196,10 @@ mod tests {
         let protocol = Protocol { step: 1, most: None, frames: 6, stride: 6, contexts: vec![2, 4] };
         protocol.check(Shape { frames: 6, tubelet: 2 }).unwrap();
         let surprises = protocol.measure(&video, &observer).unwrap();
-        assert_eq!(surprises.first(), [15.0, 20.0]);
+        assert_eq!([0, 1].map(|context| surprises.curve(context).unwrap()), [[15.0], [20.0]]);
         assert_eq!(surprises.moments(), &BTreeMap::from([(2, vec![10.0, 20.0]), (4, vec![20.0])]));
-        assert_eq!(protocol.course(&video, &observer, 2).unwrap(), (vec![10.0, 20.0], vec![2..4, 4..6]));
+        assert_eq!(protocol.times(2, 2), [2..4, 4..6]);
+        assert_eq!(protocol.times(1, 4), [4..6]);
         let broken = |_: &[Clip], _: usize| -> Result<Vec<Vec<f32>>> { Ok(vec![Vec::new()]) };
         assert!(protocol.measure(&video, &broken).is_err());
     }

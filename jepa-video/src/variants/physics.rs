@@ -28,7 +28,7 @@ pub(super) fn surprise<V: Forecast>() -> Evaluation<V> {
     Evaluation {
         name: "surprise",
         about: "how much more an impossible event surprises than a possible one, by concept (scenes, rehearsal, intphys:PATH, \
-                grasp:PATH, inflevel:PATH)",
+                grasp:PATH, inflevel:PATH; flickering:.. in unforeseeable light)",
         run,
     }
 }
