@@ -107,6 +107,11 @@ pub fn bad_line(path: &Path, line: usize, problem: impl std::fmt::Display) -> Er
     Error::format(path, format!("line {line}: {problem}"))
 }
 
+/// A text as a field of CSV: in quotes where it needs them.
+pub fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
 /// A word short enough for a message.
 pub fn shortened(word: &str) -> String {
     let mut short: String = word.chars().take(24).collect();
@@ -130,6 +135,12 @@ mod tests {
             let error = text(path, bytes).unwrap_err().to_string();
             assert!(error.contains("a.csv") && error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_field_of_csv_is_in_quotes_where_it_needs_them() {
+        let fields = ["plain", "a,b", "say \"a\"", "two\nlines"].map(csv_field);
+        assert_eq!(fields, ["plain", "\"a,b\"", "\"say \"\"a\"\"\"", "\"two\nlines\""]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use egui::Color32;
+use jepa_core::data::file::csv_field;
 
 use super::number;
 
@@ -112,14 +113,10 @@ fn ticks((low, high): (f64, f64)) -> Vec<f64> {
 
 /// Curves as a table: name, x, y, one point a line.
 pub fn csv(x_label: &str, y_label: &str, series: &[Series]) -> String {
-    let field = |text: &str| match text.contains(['"', ',', '\n']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    };
-    let mut out = format!("curve,{},{}\n", field(x_label), field(y_label));
+    let mut out = format!("curve,{},{}\n", csv_field(x_label), csv_field(y_label));
     for s in series {
         for [x, y] in &s.points {
-            let _ = writeln!(out, "{},{x},{y}", field(&s.name));
+            let _ = writeln!(out, "{},{x},{y}", csv_field(&s.name));
         }
     }
     out

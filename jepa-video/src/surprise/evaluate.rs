@@ -13,7 +13,6 @@ use super::report::Report;
 use super::scores::Surprises;
 use super::tables::Tables;
 use super::windows::{Observer, Protocol, Shape};
-use crate::data::Clip;
 use crate::scenes::Concept;
 
 /// What [`evaluate`] can be asked to look at.
@@ -138,6 +137,7 @@ fn open(data: &str, shape: Shape) -> Result<Videos> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Clip;
 
     const SHAPE: Shape = Shape { frames: 16, tubelet: 2 };
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jepa_core::data::file::csv_field;
+
 use super::pairs::MoviePair;
 use super::scores::{Reduction, Surprises};
 
@@ -28,11 +30,11 @@ impl Tables {
         for (MoviePair { concept, possible, impossible, .. }, found) in pairs.iter().zip(measured) {
             let score = |reduction| found.each_ref().map(|video| video.score(Some(0), reduction).unwrap_or(f64::NAN));
             let ([p, i], [p_max, i_max]) = (score(Reduction::Mean), score(Reduction::Max));
-            let names = [observer, concept, &possible.name, &impossible.name].map(field).join(",");
+            let names = [observer, concept, &possible.name, &impossible.name].map(csv_field).join(",");
             // Writing into a text does not fail.
             let _ = writeln!(self.videos, "{names},{p},{i},{p_max},{i_max}");
             for (kind, movie, found) in [("possible", possible, &found[0]), ("impossible", impossible, &found[1])] {
-                let row = [observer, concept, &movie.name, kind].map(field).join(",");
+                let row = [observer, concept, &movie.name, kind].map(csv_field).join(",");
                 for (seen, surprises) in found.moments() {
                     for (later, surprise) in surprises.iter().enumerate() {
                         let _ = writeln!(self.moments, "{row},{seen},{later},{surprise}");
@@ -47,9 +49,4 @@ impl Tables {
     pub fn files(self) -> [(String, Vec<u8>); 2] {
         [("videos.csv".to_owned(), self.videos.into_bytes()), ("moments.csv".to_owned(), self.moments.into_bytes())]
     }
-}
-
-/// A text as a field of CSV.
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use jepa_core::data::file::csv_field;
 use jepa_core::probe::{RAW, TRAINED, UNTRAINED};
 use serde::Serialize;
 
@@ -163,7 +164,7 @@ impl<'a> Summary<'a> {
                     let _ = writeln!(
                         text,
                         "{},{},{},{},{},{},{:.3},{},{},{:.3}",
-                        quoted(&run.name),
+                        csv_field(&run.name),
                         run.variant,
                         run.preset,
                         run.seed,
@@ -211,11 +212,6 @@ impl<'a> Summary<'a> {
             level: raw.map(|raw| (raw, "raw values".to_owned())),
         }
     }
-}
-
-/// A text as a field of CSV.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 fn figure(line: Option<&Line>) -> String {
