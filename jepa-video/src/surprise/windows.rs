@@ -199,7 +199,7 @@ mod tests {
         assert_eq!([0, 1].map(|context| surprises.curve(context).unwrap()), [[15.0], [20.0]]);
         assert_eq!(surprises.moments(), &BTreeMap::from([(2, vec![10.0, 20.0]), (4, vec![20.0])]));
         assert_eq!(protocol.times(2, 2), [2..4, 4..6]);
-        assert_eq!(protocol.times(1, 4), [4..6]);
+        assert_eq!(protocol.times(3, 0), [0..2, 2..4, 4..6]);
         let broken = |_: &[Clip], _: usize| -> Result<Vec<Vec<f32>>> { Ok(vec![Vec::new()]) };
         assert!(protocol.measure(&video, &broken).is_err());
     }
