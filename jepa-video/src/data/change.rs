@@ -35,20 +35,25 @@ impl Change {
     }
 
     /// `clip` with this change; what is left to chance is drawn from `stream`.
-    pub(crate) fn of(self, clip: &Clip, stream: &mut Stream) -> Result<Clip> {
-        let places: Vec<usize> = match self {
-            Self::Shuffled => stream.permutation(clip.frames).into_iter().map(|place| place as usize).collect(),
-            Self::Still => vec![clip.frames / 2; clip.frames],
-            Self::Flickering => (0..clip.frames).collect(),
-        };
-        let frame = |place| clip.frame(place).ok_or_else(|| Error::data(self.name(), "a clip lacks a frame"));
-        let mut rgb = places.into_iter().map(frame).collect::<Result<Vec<_>>>()?.concat();
-        if self == Self::Flickering {
-            let size = rgb.len() / clip.frames;
-            rgb.chunks_exact_mut(size).for_each(|frame| light(frame, (FLICKER * stream.normal()).exp()));
+    pub(crate) fn of(self, mut clip: Clip, stream: &mut Stream) -> Result<Clip> {
+        match self {
+            Self::Shuffled => reordered(&clip, stream.permutation(clip.frames).into_iter().map(|place| place as usize)),
+            Self::Still => reordered(&clip, std::iter::repeat_n(clip.frames / 2, clip.frames)),
+            Self::Flickering => {
+                let size = clip.height * clip.width * 3;
+                let frames = clip.rgb.chunks_exact_mut(size);
+                frames.for_each(|frame| light(frame, (FLICKER * stream.normal()).exp()));
+                Ok(clip)
+            }
         }
-        Clip::new(clip.frames, clip.height, clip.width, rgb)
     }
+}
+
+/// The frames of a clip at `places`, in that order.
+fn reordered(clip: &Clip, places: impl Iterator<Item = usize>) -> Result<Clip> {
+    let frame = |place| clip.frame(place).ok_or_else(|| Error::data("clip", "lacks a frame"));
+    let frames = places.map(frame).collect::<Result<Vec<_>>>()?;
+    Clip::new(frames.len(), clip.height, clip.width, frames.concat())
 }
 
 /// Multiplies the brightness of a frame by `factor`; what would be brighter than white is white.
@@ -78,12 +83,12 @@ impl Source for Changed {
     }
 
     fn read(&self, index: usize) -> Result<Clip> {
-        self.change.of(&self.clips.read(index)?, &mut Stream::new(0, Purpose::Part, 0, index as u64))
+        self.change.of(self.clips.read(index)?, &mut Stream::new(0, Purpose::Part, 0, index as u64))
     }
 
     fn draw(&self, index: usize, draw: &mut Stream) -> Result<Clip> {
         let clip = self.clips.draw(index, draw)?;
-        self.change.of(&clip, draw)
+        self.change.of(clip, draw)
     }
 
     fn label(&self, index: usize) -> Option<u32> {
@@ -150,11 +155,13 @@ mod tests {
         assert_ne!(shuffled.read(0).unwrap(), shuffled.draw(0, &mut Stream::new(9, Purpose::Test, 0, 0)).unwrap());
         assert!(shuffled.describe().ends_with("shuffled") && shuffled.describe().contains("synthetic"));
         assert_eq!((still.twins(), still.columns()), (clips.twins(), clips.columns()));
-        for (text, word) in [("shuffled:", "is empty"), ("still:builtin:lav", "lav"), ("still:nowhere", "nowhere")] {
+        for (text, word) in [("shuffled:", "shuffled:PATH"), ("still:builtin:lav", "lav"), ("still:nowhere", "nowhere")]
+        {
             let error = open(text).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(error.contains(word), "{text}: {error}");
         }
     }
+
     #[test]
     fn a_flickering_light_changes_the_brightness_of_every_frame_and_nothing_else() {
         let open = |text| open(&DataSpec::parse(text, FORMATS), Split::Test, &ClipOptions::default()).unwrap();

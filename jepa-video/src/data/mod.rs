@@ -55,8 +55,9 @@ pub fn open(spec: &DataSpec, split: Split, options: &ClipOptions) -> Result<Box<
     options.check("model.clip")?;
     let path = spec.path.as_deref().filter(|path| !path.as_os_str().is_empty());
     let format = spec.format.as_deref();
-    if let Some(change) = Change::ALL.into_iter().find(|change| format == Some(change.name())) {
-        let clips = DataSpec::parse(&path.unwrap_or(Path::new("")).to_string_lossy(), FORMATS);
+    let change = Change::ALL.into_iter().find(|change| format == Some(change.name()));
+    if let (Some(change), Some(path)) = (change, path) {
+        let clips = DataSpec::parse(&path.to_string_lossy(), FORMATS);
         return Ok(Box::new(Changed::new(open(&clips, split, options)?, change)));
     }
     let path = match (format, path) {

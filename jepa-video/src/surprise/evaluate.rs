@@ -104,10 +104,7 @@ fn open(data: &str, shape: Shape) -> Result<Videos> {
     let spec = DataSpec::parse(data, FORMATS);
     let path = spec.path.as_deref().filter(|path| !path.as_os_str().is_empty());
     let format = match (spec.format.as_deref(), path) {
-        (Some("flickering"), path) => {
-            let data = path.unwrap_or(Path::new("scenes")).to_string_lossy();
-            return open(&data, shape).map(Videos::flickering);
-        }
+        (Some("flickering"), Some(path)) => return open(&path.to_string_lossy(), shape).map(Videos::flickering),
         (None, Some(path)) if path == Path::new("scenes") => "scenes",
         (None, Some(path)) if path == Path::new("rehearsal") => "rehearsal",
         (Some(format), _) => format,
@@ -221,9 +218,12 @@ mod tests {
         let blind = |windows: &[Clip], context: usize| -> Result<Vec<Vec<f32>>> {
             Ok(vec![vec![1.0; (windows[0].frames - context) / 2]; windows.len()])
         };
-        for (data, expected) in
-            [("intphys:", "intphys:PATH"), ("cats", "grasp"), ("flickering:grasp:/nowhere", "/nowhere")]
-        {
+        for (data, expected) in [
+            ("intphys:", "intphys:PATH"),
+            ("cats", "grasp"),
+            ("flickering:", "flickering:PATH"),
+            ("flickering:grasp:/nowhere", "/nowhere"),
+        ] {
             let error = evaluate(Some(data), SHAPE, &[("blind", &blind)], &workers).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }

@@ -120,7 +120,7 @@ impl Movie {
         let clip = self.frames(protocol)?;
         match self.light {
             None => Ok(clip),
-            Some(number) => Change::Flickering.of(&clip, &mut Stream::new(0, Purpose::Synthesis, 0, number)),
+            Some(number) => Change::Flickering.of(clip, &mut Stream::new(0, Purpose::Synthesis, 0, number)),
         }
     }
 
